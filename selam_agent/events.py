@@ -1,0 +1,207 @@
+"""What a session tells its client, independent of any wire format.
+
+Every event carries its Socket.IO name in ``name``. ``turn_id`` counts the caller's turns of a
+session from 1; ``reply_id`` names one spoken reply. Fields marked * are the documented ones of the
+SelamGPT protocol; all others are additions that a documented client may ignore.
+
+===================  =======================================================================
+name                 when
+===================  =======================================================================
+session_started      the session exists and listens
+transcription        what the caller said: text*, is_final*
+response             what the agent answers: text*, once per reply
+response_delta       a piece of it while the model writes
+audio_chunk          a piece of speech: audio*
+audio_end            the reply's last event: total_chunks*; exactly once per reply that sent
+                     a response or a chunk
+clear                buffering clients drop what they have not played
+result               a task has ended with this outcome, e.g. a booking
+turn_metrics         how long each stage of the turn took
+decision             why the server waited, answered or stopped (opt-in)
+warning              something the caller or operator can mend
+error                a typed error; the session lives on unless session_ended follows
+control_ack          a control took effect: action*, status*
+session_ended        the session is gone: session_id*, status*
+===================  =======================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from selam_agent.ports import Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Base of all events."""
+
+    name: ClassVar[str] = "event"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionStarted(Event):
+    """``engines``: what is at work, as ``{stt: {...}, llm: {...}, tts: {...}}``."""
+
+    name: ClassVar[str] = "session_started"
+    session_id: str
+    voice: str
+    language: str | None
+    output_format: str
+    sample_rate: int
+    engines: Mapping[str, Mapping[str, Any]]
+    status: str = "started"
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcription(Event):
+    """``language`` as recognised or as configured; ``revision`` grows when a turn goes on."""
+
+    name: ClassVar[str] = "transcription"
+    text: str
+    is_final: bool
+    language: str | None
+    turn_id: int
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response(Event):
+    """The reply's whole text; on an interruption the text so far."""
+
+    name: ClassVar[str] = "response"
+    text: str
+    turn_id: int
+    reply_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseDelta(Event):
+    """A piece of the text as the model writes it."""
+
+    name: ClassVar[str] = "response_delta"
+    delta: str
+    turn_id: int
+    reply_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioChunk(Event):
+    """``audio``: encoded bytes of ``duration_ms``; ``words`` in ms of the reply's audio."""
+
+    name: ClassVar[str] = "audio_chunk"
+    audio: bytes
+    format: str
+    sample_rate: int
+    index: int
+    duration_ms: float
+    text: str
+    turn_id: int
+    reply_id: str
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioEnd(Event):
+    """``spoken_text`` is what the caller heard of the reply."""
+
+    name: ClassVar[str] = "audio_end"
+    total_chunks: int
+    interrupted: bool
+    spoken_text: str
+    turn_id: int
+    reply_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clear(Event):
+    """Drop buffered audio of this reply."""
+
+    name: ClassVar[str] = "clear"
+    reply_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result(Event):
+    """A finished task's outcome, e.g. ``{"at": "2026-11-23T09:00+03:00"}``."""
+
+    name: ClassVar[str] = "result"
+    task: str
+    data: Mapping[str, Any]
+    turn_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnMetrics(Event):
+    """Milliseconds, in order; they add up to ``v2v_ms``.
+
+    ``v2v_ms``: from the acoustic end of the caller's speech to the first audible sample sent.
+    ``endpoint_ms``: silence waited for; ``stt_ms``, ``llm_ms`` (first fragment of text),
+    ``tts_ms`` (first audio) and ``send_ms`` (encoding and pacing).
+    """
+
+    name: ClassVar[str] = "turn_metrics"
+    turn_id: int
+    reply_id: str
+    endpoint_ms: float
+    stt_ms: float
+    llm_ms: float
+    tts_ms: float
+    send_ms: float
+    v2v_ms: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision(Event):
+    """What the turn-taker decided, with its reason. ``at_ms`` is audio time of the session."""
+
+    name: ClassVar[str] = "decision"
+    decision: str
+    reason: str
+    at_ms: int
+    turn_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice(Event):
+    """Something that can be mended; ``code`` is stable, ``message`` is for people."""
+
+    name: ClassVar[str] = "warning"
+    code: str
+    message: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorEvent(Event):
+    """``type`` is one of the five documented names."""
+
+    name: ClassVar[str] = "error"
+    type: str
+    code: str
+    message: str
+    retryable: bool
+    details: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlAck(Event):
+    """Sent after the effect of a control."""
+
+    name: ClassVar[str] = "control_ack"
+    action: str
+    status: str = "executed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded(Event):
+    """``reason``: ``client``, ``replaced``, ``idle``, ``max_duration`` or ``shutdown``."""
+
+    name: ClassVar[str] = "session_ended"
+    session_id: str
+    reason: str
+    status: str = "ended"

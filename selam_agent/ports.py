@@ -1,0 +1,277 @@
+"""What an engine must offer: the seam for recognisers, models and voices, ours and other people's.
+
+An engine is any object that satisfies one of the protocols below. It is named in the settings
+(``engine = "whisper"``), installed under the entry-point group ``selam_agent.engines``, or named
+directly as ``engine = "import:package.module:factory"``; the factory takes the section of the
+settings as keyword arguments and returns the engine. Requests are keyword dataclasses, so a field
+can be added without breaking an engine.
+
+Audio is mono throughout. Sample values are int16 unless stated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from selam_agent.events import Event
+
+Pcm16: TypeAlias = NDArray[np.int16]
+
+
+class Priority(IntEnum):
+    """Order in which waiting transcriptions are served; lower goes first."""
+
+    FINAL = 0
+    SPECULATIVE = 1
+    INTERIM = 2
+
+
+# ---------------------------------------------------------------- speech to text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriberInfo:
+    """What is said about a recogniser wherever it shows.
+
+    ``open_vocabulary`` is false for one that knows only ``phrases``. ``tested_on`` names the
+    evidence ("synthetic voices only", "published benchmarks", "unknown").
+    """
+
+    name: str
+    open_vocabulary: bool
+    tested_on: str
+    languages: tuple[str, ...] | None = None
+    phrases: Mapping[str, Sequence[str]] | None = None
+    leaves_machine: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionRequest:
+    """``audio``: int16 [n] at 16 kHz. ``deadline``: seconds the caller will wait. ``hints``: expected words."""
+
+    audio: Pcm16
+    language: str | None = None
+    hints: tuple[str, ...] = ()
+    priority: Priority = Priority.FINAL
+    deadline: float = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """``rejected`` is the reason why ``text`` must not be answered, or None.
+
+    ``confidence`` is the mean log-probability per token where the engine has one.
+    """
+
+    text: str
+    language: str | None = None
+    confidence: float | None = None
+    rejected: str | None = None
+
+
+@runtime_checkable
+class Transcriber(Protocol):
+    """Turns an utterance into text."""
+
+    @property
+    def info(self) -> TranscriberInfo: ...
+
+    async def transcribe(self, request: TranscriptionRequest) -> Transcript:
+        """Raises EngineError when it cannot answer; the session then asks the caller to repeat."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+# ---------------------------------------------------------------- language model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One entry of the conversation as the model sees it. The agent's is what was heard of it."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+    tool_call_id: str | None = None
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """``messages``: oldest first, the caller's new words last. ``now``: aware local time of the caller."""
+
+    messages: tuple[Message, ...]
+    language: str
+    now: datetime
+    instructions: str = ""
+    tools: tuple[Mapping[str, Any], ...] = ()
+    session_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of the reply's text; pieces are concatenated as they are."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model asks for a tool. ``arguments`` is the decoded JSON object."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """Audio of a model that speaks for itself: s16le ``pcm`` at ``sample_rate``, with its ``text``."""
+
+    pcm: bytes
+    sample_rate: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens spent on the reply."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The structured outcome of a finished task, such as a booking."""
+
+    name: str
+    data: Mapping[str, Any]
+
+
+# Consumers ignore kinds they do not know, so the union can grow.
+ChatItem: TypeAlias = Text | ToolCall | Speech | Usage | Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatModelInfo:
+    """``generative`` is false for a rule-based model; ``follows_instructions`` says whether prompts matter."""
+
+    name: str
+    generative: bool
+    follows_instructions: bool = True
+    speaks: bool = False
+    calls_tools: bool = False
+    languages: tuple[str, ...] | None = None
+    leaves_machine: bool = False
+
+
+@runtime_checkable
+class ChatModel(Protocol):
+    """Answers a conversation, streamed."""
+
+    @property
+    def info(self) -> ChatModelInfo: ...
+
+    def reply(self, request: ChatRequest) -> AsyncIterator[ChatItem]:
+        """Cancelling the consumer must stop the work. Raises EngineError."""
+        ...
+
+    def suggestions(self, request: ChatRequest) -> tuple[str, ...]:
+        """What a caller could say now, for "please say that again"; empty for an open model."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+# ---------------------------------------------------------------- text to speech
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SynthesizerInfo:
+    """``tested_on`` as for a recogniser; ``leaves_machine`` when text is sent away."""
+
+    name: str
+    leaves_machine: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SynthesisRequest:
+    """``voice``: the engine's own voice with its parameters, from the pack. ``text``: already speakable."""
+
+    text: str
+    language: str
+    voice: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A spoken word and where it lies, in ms from the beginning of the fragment's (or reply's) audio."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechChunk:
+    """s16le mono ``pcm`` at ``sample_rate``; ``words`` that became known with it (not always in it)."""
+
+    pcm: bytes
+    sample_rate: int
+    words: tuple[Word, ...] = ()
+
+
+@runtime_checkable
+class Synthesizer(Protocol):
+    """Speaks one fragment, streamed."""
+
+    @property
+    def info(self) -> SynthesizerInfo: ...
+
+    def synthesize(self, request: SynthesisRequest) -> AsyncIterator[SpeechChunk]:
+        """Cancelling the consumer stops the engine. Raises EngineError."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+# ---------------------------------------------------------------- translation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranslationRequest:
+    """ISO 639-1 codes. ``deadline`` in seconds."""
+
+    text: str
+    source: str
+    target: str
+    deadline: float = 10.0
+
+
+@runtime_checkable
+class Translator(Protocol):
+    """Translates one sentence."""
+
+    async def translate(self, request: TranslationRequest) -> str:
+        """Raises EngineError; the session then goes on with the untranslated text and a warning."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+# ---------------------------------------------------------------- the way out
+
+
+class Outlet(Protocol):
+    """Where a session's events go. ``send`` never blocks and never raises; order is kept."""
+
+    def send(self, event: Event) -> None: ...

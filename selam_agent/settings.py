@@ -1,0 +1,219 @@
+"""One typed tree of settings: ``selam.toml``, overridden by ``SELAM_<SECTION>__<FIELD>``.
+
+Read once at start; nothing else in the package reads the environment. An unknown name is an error
+that says which known one is nearest. Lists and tables in the environment are JSON.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from selam_agent.errors import SettingsError
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _default_data_dir() -> Path:
+    home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(home) / "selam-agent"
+
+
+class Server(Section):
+    """Where the server listens and whom it lets in."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    data_dir: Path = Field(default_factory=_default_data_dir)
+    cors_origins: list[str] = []
+    offline: bool = False
+    unauthenticated_sockets: int = Field(64, ge=1)
+    max_sessions: int = Field(256, ge=1)
+
+
+class Stt(Section):
+    """Speech to text. ``engine``: auto, whisper, command or import:package.module:factory."""
+
+    engine: str = "auto"
+    model: str = ""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    compute_type: str = "int8"
+    threads: int = Field(1, ge=1, le=64)
+    workers: int = Field(1, ge=1, le=16)
+    queue: int = Field(64, ge=1)
+    min_window_s: float = Field(10.0, ge=0.0, le=30.0)
+    max_tokens: int = Field(96, ge=8, le=440)
+    log_prob_threshold: float = -1.0
+    no_speech_threshold: float = 0.6
+    options: dict[str, Any] = {}
+
+
+class Llm(Section):
+    """Language model. Without ``base_url`` the rule-based flow engine answers."""
+
+    engine: str = "auto"
+    base_url: str = ""
+    api_key: str = ""
+    model: str = ""
+    temperature: float | None = None
+    max_tokens: int = Field(512, ge=16)
+    connect_timeout_s: float = 5.0
+    first_token_timeout_s: float = 15.0
+    total_timeout_s: float = 60.0
+    flow: str = "clinic_booking"
+    options: dict[str, Any] = {}
+
+
+class Tts(Section):
+    """Text to speech. ``engines``: those of a voice that may be used, in the pack's order."""
+
+    engine: str = "auto"
+    engines: list[str] = ["espeak"]
+    first_audio_timeout_s: float = 5.0
+    options: dict[str, Any] = {}
+
+
+class Audio(Section):
+    """What is heard: noise suppression, voice activity, bounds."""
+
+    denoise: Literal["vad", "all", "off"] = "vad"
+    vad_mode: int = Field(2, ge=0, le=3)
+    max_pending_s: float = 30.0
+
+
+class Turns(Section):
+    """The one table of timings (ms unless named otherwise); each with its reason."""
+
+    # No clipped first consonants: speech starts at 3 voiced frames of 5, with this much before it.
+    pre_roll_ms: int = 300
+    # Silence that ends a turn.
+    silence_ms: int = Field(800, ge=100, le=5000)
+    # A pause this short is still the same run of speech: even clean speech has gaps.
+    gap_ms: int = 200
+    # Push-to-talk clients stop sending; stalls on slow networks last longer.
+    no_packets_ptt_ms: int = 500
+    no_packets_ms: int = 1500
+    # Nobody speaks longer without a pause; also bounds memory.
+    max_utterance_ms: int = 30_000
+    # Shorter bursts of voiced sound are no utterance.
+    min_speech_ms: int = 120
+    # Small enough that an interruption is heard at once, large enough for network jitter.
+    lead_ms: int = 240
+    # Synthesise the next fragment when this much of the current one is left.
+    next_fragment_ms: int = 1500
+    # Libraries swallow cancellation; after this a task is abandoned and logged.
+    cancel_budget_s: float = 2.0
+    # How long the session waits for the recogniser and for a whole reply.
+    stt_deadline_s: float = 20.0
+    reply_deadline_s: float = 120.0
+    idle_s: float = 300.0
+    max_session_s: float = 10_800.0
+    # Speech-like sound 10 dB over the floor, yet under the gate, for this long: say so once.
+    too_quiet_ms: int = 600
+
+
+class Settings(Section):
+    """The whole tree."""
+
+    server: Server = Server()
+    stt: Stt = Stt()
+    llm: Llm = Llm()
+    tts: Tts = Tts()
+    audio: Audio = Audio()
+    turns: Turns = Turns()
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Reads the settings.
+
+    Args:
+        path: a TOML file; None reads ``selam.toml`` in the working directory if it is there.
+        environ: defaults to ``os.environ``; only ``SELAM_*`` names with ``__`` are settings.
+        overrides: ``section__field=value``, from the command line; None values are ignored.
+
+    Raises:
+        SettingsError: the file is missing or not TOML, or a name or value is not accepted.
+    """
+    tree = _read(path)
+    environ = os.environ if environ is None else environ
+    for name, text in environ.items():
+        if name.startswith("SELAM_") and "__" in name:
+            section, _, field_name = name.removeprefix("SELAM_").lower().partition("__")
+            _put(tree, section, field_name, _value(section, field_name, text))
+    for name, value in overrides.items():
+        if value is not None:
+            section, _, field_name = name.partition("__")
+            _put(tree, section, field_name, value)
+    _check_names(tree)
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"{where}: {first['msg']} (got {first['input']!r})") from error
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    explicit = path is not None
+    path = path or Path("selam.toml")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if explicit:
+            raise SettingsError(f"{path}: no such file") from None
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from error
+
+
+def _put(tree: dict[str, Any], section: str, name: str, value: Any) -> None:
+    tree.setdefault(section, {})
+    if not isinstance(tree[section], dict):
+        raise SettingsError(f"{section}: must be a table")
+    tree[section][name] = value
+
+
+def _value(section: str, name: str, text: str) -> Any:
+    field = Settings.model_fields.get(section)
+    model = field.annotation if field else None
+    known = model.model_fields.get(name) if isinstance(model, type) and issubclass(model, Section) else None
+    if known is not None and str(known.annotation).startswith(("list", "dict")):
+        try:
+            return json.loads(text)
+        except ValueError:
+            # A plain comma-separated list is what people write.
+            if str(known.annotation).startswith("list"):
+                return [part.strip() for part in text.split(",") if part.strip()]
+            raise SettingsError(f"SELAM_{section}__{name}".upper() + ": must be JSON") from None
+    return text
+
+
+def _check_names(tree: Mapping[str, Any]) -> None:
+    for section, table in tree.items():
+        field = Settings.model_fields.get(section)
+        if field is None:
+            raise SettingsError(_unknown(section, "section", list(Settings.model_fields)))
+        if not isinstance(table, dict):
+            raise SettingsError(f"{section}: must be a table")
+        model = field.annotation
+        assert isinstance(model, type) and issubclass(model, Section)
+        for name in table:
+            if name not in model.model_fields:
+                known = [f"{section}.{each}" for each in model.model_fields]
+                raise SettingsError(_unknown(f"{section}.{name}", "setting", known))
+
+
+def _unknown(name: str, what: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+    return f"unknown {what} {name!r}; did you mean {near[0]!r}?"
