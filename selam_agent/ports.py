@@ -55,7 +55,7 @@ class TranscriberInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptionRequest:
-    """``audio``: int16 [n] at 16 kHz. ``deadline``: seconds the caller will wait. ``hints``: expected words."""
+    """``audio``: int16 [n] at 16 kHz. ``deadline``: seconds to wait. ``hints``: expected words."""
 
     audio: Pcm16
     language: str | None = None
@@ -163,7 +163,7 @@ ChatItem: TypeAlias = Text | ToolCall | Speech | Usage | Result
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatModelInfo:
-    """``generative`` is false for a rule-based model; ``follows_instructions`` says whether prompts matter."""
+    """``generative`` is false for a rule-based model, which may not follow instructions either."""
 
     name: str
     generative: bool
