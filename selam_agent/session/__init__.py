@@ -1,0 +1,1 @@
+"""One live conversation: the registry that owns sessions, and the actor that runs one."""

@@ -1,0 +1,47 @@
+"""What a session is made of: the client's wishes and the server's engines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from selam_agent.ports import ChatModel, Synthesizer, Transcriber
+
+OutputFormat = Literal["mp3", "wav", "pcm16", "pcmu", "pcma"]
+Playback = Literal["immediate", "buffered"]
+
+MAX_INSTRUCTIONS = 16_000  # characters
+MAX_GREETING = 4_000  # characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionConfig:
+    """A client's wishes, already checked for type and range by its door.
+
+    ``vad_threshold``: RMS of a 20 ms frame in int16 units below which nothing counts as speech.
+    ``interrupt_threshold``: in units of 30 ms of voiced speech that stop the agent.
+    ``playback``: ``immediate`` for clients that play each chunk on arrival, which therefore get it
+    when it is due; ``buffered`` for those that queue, which get a small lead and a ``clear``.
+    ``decisions``: whether the client wants ``decision`` events.
+    """
+
+    voice: str
+    language: str | None = None
+    instructions: str = ""
+    greeting: str = ""
+    vad_threshold: float = 600.0
+    interrupt_threshold: int = 8
+    output_format: OutputFormat = "mp3"
+    output_sample_rate: int = 24_000
+    playback: Playback = "immediate"
+    decisions: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engines:
+    """The engines of the server, shared by all sessions. ``synthesizers`` by the packs' engine names."""
+
+    transcriber: Transcriber
+    chat_model: ChatModel
+    synthesizers: Mapping[str, Synthesizer] = field(default_factory=dict)
