@@ -1,0 +1,1 @@
+"""Pure text: language packs, identification, clocks, numbers and what makes text speakable."""

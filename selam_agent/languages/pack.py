@@ -1,0 +1,109 @@
+"""What a language pack holds. Instances compare by identity: there is one of each per installation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+DAY_PARTS = ("night", "morning", "afternoon", "evening")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class VoiceEntry:
+    """A voice under its own name. ``engines``: each ``{engine = …, voice = …, …}``, best first."""
+
+    name: str
+    gender: str
+    engines: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class DayPart:
+    """From this hour (0–23) on, a time is said with ``say``. ``name`` is one of DAY_PARTS."""
+
+    start: int
+    name: str
+    say: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class TimeWords:
+    """How times are said and understood.
+
+    ``say``/``say_minutes``: templates of {part}, {hour} and {minute} for full hours and others.
+    ``hour_words`` mark a number as an hour, ``half`` and ``quarter`` add minutes, and ``parts_heard``
+    lists further words per day-part that a caller may use.
+    """
+
+    say: str
+    say_minutes: str
+    parts: tuple[DayPart, ...]
+    hour_words: tuple[str, ...]
+    half: tuple[str, ...]
+    quarter: tuple[str, ...]
+    parts_heard: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class CalendarWords:
+    """``kind``: ``ethiopian`` (13 months) or ``gregorian`` (12). ``weekdays``: Monday … Sunday."""
+
+    kind: str
+    months: tuple[str, ...]
+    weekdays: tuple[str, ...]
+    say: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class NumberWords:
+    """``small``: 0–19, ``tens``: 20–90, ``tens_joined``: the same before a unit, ``also``: heard."""
+
+    small: tuple[str, ...]
+    tens: tuple[str, ...]
+    tens_joined: tuple[str, ...]
+    hundred: str
+    thousand: str
+    million: str
+    billion: str
+    joiner: str
+    minus: str
+    point: str
+    also: Mapping[str, int]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SpeechWords:
+    """``percent``: a template of {number}; ``symbols`` and ``abbreviations`` are said as written here."""
+
+    percent: str
+    symbols: Mapping[str, str]
+    abbreviations: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Pack:
+    """One language. ``clock``: how hours are counted: ``international``, ``ethiopian`` or ``both``.
+
+    ``phrases`` and ``slots``: what a caller may say, exactly as the embedded recogniser learned it.
+    ``says``: what the server itself says. ``needs_review``: no native speaker has confirmed it yet.
+    """
+
+    code: str
+    name: str
+    endonym: str
+    script: str
+    locale: str
+    timezone: str
+    clock: str
+    needs_review: bool
+    voices: tuple[VoiceEntry, ...]
+    phrases: Mapping[str, tuple[str, ...]]
+    slots: Mapping[str, tuple[str, ...]]
+    says: Mapping[str, str]
+    stop_words: tuple[str, ...]
+    backchannels: tuple[str, ...]
+    time: TimeWords
+    calendar: CalendarWords
+    numbers: NumberWords
+    speech: SpeechWords

@@ -1,0 +1,153 @@
+"""Checks a pack's TOML and makes the ``Pack`` of it."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+from selam_agent.languages.pack import (
+    DAY_PARTS,
+    CalendarWords,
+    DayPart,
+    NumberWords,
+    Pack,
+    SpeechWords,
+    TimeWords,
+    VoiceEntry,
+)
+from selam_agent.languages.tables import Table
+
+_SLOT_SIZES = {"days": 7, "hours": 12}
+
+
+def read_pack(table: Table) -> Pack:
+    """One language from its file's table; raises SettingsError naming file and key."""
+    phrases, slots, turns = table.table("phrases"), table.table("slots", optional=True), table.table("turns")
+    pack = Pack(
+        code=table.text("code"),
+        name=table.text("name"),
+        endonym=table.text("endonym"),
+        script=table.text("script", choices=("Latin", "Ethiopic")),
+        locale=table.text("locale"),
+        timezone=table.text("timezone"),
+        clock=table.text("clock", choices=("international", "ethiopian", "both")),
+        needs_review=table.flag("needs_review", True),
+        voices=tuple(_voice(each) for each in table.tables("voices")),
+        phrases=MappingProxyType({key: phrases.strings(key) for key in phrases.keys()}),  # noqa: SIM118
+        slots=MappingProxyType({key: slots.strings(key, _SLOT_SIZES.get(key)) for key in slots.keys()}),  # noqa: SIM118
+        says=MappingProxyType(table.texts("says")),
+        stop_words=turns.strings("stop_words"),
+        backchannels=turns.strings("backchannels"),
+        time=_time(table.table("time")),
+        calendar=_calendar(table.table("calendar")),
+        numbers=_numbers(table.table("numbers")),
+        speech=_speech(table.table("speech", optional=True)),
+    )
+    if not pack.voices:
+        raise table.error("voices", "must have at least one entry")
+    for key in ("say_again", "can_say", "failed", "still_there", "goodbye", "filler"):
+        if key not in pack.says:
+            raise table.error(f"says.{key}", "is missing")
+    try:
+        ZoneInfo(pack.timezone)
+    except (KeyError, ValueError, OSError):
+        raise table.error("timezone", f"there is no time zone {pack.timezone!r}") from None
+    # Tables not named here belong to other readers; turns may get cues later.
+    return pack
+
+
+def _voice(table: Table) -> VoiceEntry:
+    engines = table.raw("engines")
+    if not isinstance(engines, list) or not engines:
+        raise table.error("engines", "must be a list with at least one engine")
+    for each in engines:
+        if not isinstance(each, dict) or not isinstance(each.get("engine"), str):
+            raise table.error("engines", f"each must be a table with an engine, not {each!r}")
+    name = table.text("name")
+    if name != name.lower():
+        raise table.error("name", f"must be in lower case, not {name!r}")
+    gender = table.text("gender", choices=("female", "male", "neutral"))
+    table.finish()
+    return VoiceEntry(name, gender, tuple(MappingProxyType(each) for each in engines))
+
+
+def _time(table: Table) -> TimeWords:
+    parts = []
+    for each in table.tables("parts"):
+        start = each.raw("from")
+        if not isinstance(start, int) or not 0 <= start <= 23:
+            raise each.error("from", f"must be an hour from 0 to 23, not {start!r}")
+        parts.append(DayPart(start, each.text("name", choices=DAY_PARTS), each.text("say")))
+        each.finish()
+    if not parts or parts[0].start != 0 or [p.start for p in parts] != sorted({p.start for p in parts}):
+        raise table.error("parts", "must begin at hour 0 and go up")
+    heard = table.table("heard", optional=True)
+    words = TimeWords(
+        say=_template(table, "say", hour=1, minute=1, part=""),
+        say_minutes=_template(table, "say_minutes", hour=1, minute=1, part=""),
+        parts=tuple(parts),
+        hour_words=table.strings("hour_words", optional=True),
+        half=table.strings("half", optional=True),
+        quarter=table.strings("quarter", optional=True),
+        parts_heard=MappingProxyType({name: heard.strings(name, optional=True) for name in DAY_PARTS}),
+    )
+    heard.finish()
+    table.finish()
+    return words
+
+
+def _calendar(table: Table) -> CalendarWords:
+    kind = table.text("kind", choices=("ethiopian", "gregorian"))
+    words = CalendarWords(
+        kind=kind,
+        months=table.strings("months", 13 if kind == "ethiopian" else 12),
+        weekdays=table.strings("weekdays", 7),
+        say=_template(table, "say", weekday="", day=1, month="", year=1),
+    )
+    table.finish()
+    return words
+
+
+def _numbers(table: Table) -> NumberWords:
+    also = table.table("also", optional=True)
+    values = {}
+    for word in also.keys():  # noqa: SIM118
+        values[word] = also.raw(word)
+        if not isinstance(values[word], int):
+            raise also.error(word, f"must be a whole number, not {values[word]!r}")
+    tens = table.strings("tens", 8)
+    words = NumberWords(
+        small=table.strings("small", 20),
+        tens=tens,
+        tens_joined=table.strings("tens_joined", 8) if "tens_joined" in table else tens,
+        hundred=table.text("hundred"),
+        thousand=table.text("thousand"),
+        million=table.text("million"),
+        billion=table.text("billion"),
+        joiner=table.raw("joiner") if "joiner" in table else "",
+        minus=table.text("minus"),
+        point=table.text("point"),
+        also=MappingProxyType(values),
+    )
+    table.finish()
+    return words
+
+
+def _speech(table: Table) -> SpeechWords:
+    words = SpeechWords(
+        percent=_template(table, "percent", number="", default="{number} %"),
+        symbols=MappingProxyType(table.texts("symbols", optional=True)),
+        abbreviations=MappingProxyType(table.texts("abbreviations", optional=True)),
+    )
+    table.finish()
+    return words
+
+
+def _template(table: Table, key: str, default: str | None = None, **sample: object) -> str:
+    text = table.text(key, default)
+    try:
+        text.format(**sample)
+    except (KeyError, IndexError, ValueError, AttributeError):
+        known = ", ".join(f"{{{name}}}" for name in sample)
+        raise table.error(key, f"may only use {known}: {text!r}") from None
+    return text

@@ -1,0 +1,100 @@
+"""Language packs: one TOML file per language in ``voices/``, the only file a native speaker edits.
+
+``load()`` reads and checks them once; everything else in ``languages`` gets a ``Pack`` as an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from selam_agent.errors import SettingsError, ValidationError
+from selam_agent.languages.pack import Pack, VoiceEntry
+from selam_agent.languages.pack_format import read_pack
+from selam_agent.languages.tables import read_toml
+
+__all__ = ["Pack", "Packs", "VoiceEntry", "default_directory", "load"]
+
+
+class Packs:
+    """All packs of an installation, by ISO 639-1 code."""
+
+    def __init__(self, packs: Mapping[str, Pack], directory: Path) -> None:
+        self._packs = dict(packs)
+        self.directory = directory
+        self._voices: dict[str, tuple[Pack, VoiceEntry]] = {}
+        for pack in self._packs.values():
+            for entry in pack.voices:
+                if entry.name in self._voices:
+                    other = self._voices[entry.name][0].code
+                    raise SettingsError(
+                        f"{directory / pack.code}.toml: voices: {entry.name!r} is also in {other}.toml"
+                    )
+                self._voices[entry.name] = (pack, entry)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return tuple(self._packs)
+
+    def __contains__(self, code: object) -> bool:
+        return code in self._packs
+
+    def __iter__(self) -> Iterator[Pack]:
+        return iter(self._packs.values())
+
+    def __getitem__(self, code: str) -> Pack:
+        """Raises ValidationError (``unknown_language``) with the known codes in ``details``."""
+        try:
+            return self._packs[code]
+        except KeyError:
+            raise ValidationError(
+                f"There is no language {code!r}; there are {', '.join(self._packs)}.",
+                code="unknown_language",
+                details={"languages": list(self._packs)},
+            ) from None
+
+    def voice(self, name: str) -> tuple[Pack, VoiceEntry]:
+        """The voice of that name in any case; raises ValidationError (``unknown_voice``)."""
+        try:
+            return self._voices[name.strip().lower()]
+        except KeyError:
+            raise ValidationError(
+                f"There is no voice {name!r}; there are {', '.join(self._voices)}.",
+                code="unknown_voice",
+                details={"voices": list(self._voices)},
+            ) from None
+
+    def voices(self, language: str | None = None) -> tuple[tuple[Pack, VoiceEntry], ...]:
+        """All voices, or those of one language, in the packs' order."""
+        chosen = self._packs.values() if language is None else (self[language],)
+        return tuple((pack, entry) for pack in chosen for entry in pack.voices)
+
+    def default_voice(self, language: str) -> VoiceEntry:
+        """The first voice of the language's pack."""
+        return self[language].voices[0]
+
+
+def default_directory() -> Path:
+    """``_voices`` inside the wheel, else the repository's ``voices/``."""
+    package = Path(__file__).resolve().parent.parent
+    packed = package / "_voices"
+    return packed if packed.is_dir() else package.parent / "voices"
+
+
+def load(directory: Path | None = None) -> Packs:
+    """Reads every ``*.toml`` of the directory, in alphabetical order.
+
+    Raises:
+        SettingsError: naming the file and the key that cannot be used.
+    """
+    directory = directory or default_directory()
+    paths = sorted(directory.glob("*.toml"))
+    if not paths:
+        raise SettingsError(f"{directory}: there are no language packs (*.toml)")
+    packs = {}
+    for path in paths:
+        pack = read_pack(read_toml(path))
+        if pack.code != path.stem:
+            raise SettingsError(f"{path}: code: must be {path.stem!r}, the file's name")
+        packs[pack.code] = pack
+    return Packs(packs, directory)
