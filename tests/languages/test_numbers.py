@@ -1,0 +1,75 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selam_agent.languages.numbers import parse_number, say_digits, say_number
+from selam_agent.languages.packs import load
+
+PACKS = load()
+CODES = list(PACKS.languages)
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "said"),
+    [
+        ("en", 1234, "one thousand two hundred thirty four"),
+        ("am", 2019, "ሁለት ሺህ አሥራ ዘጠኝ"),
+        ("am", 1_000_000, "አንድ ሚሊዮን"),
+        ("am", 123_456, "አንድ መቶ ሃያ ሦስት ሺህ አራት መቶ ሃምሳ ስድስት"),
+        ("so", 21, "kow iyo labaatan"),
+        ("so", 121, "boqol iyo kow iyo labaatan"),
+        ("ti", 21, "ዕስራን ሓደን"),
+        ("ti", 11, "ዓሰርተ ሓደ"),
+        ("om", 21, "digdamii tokko"),
+        ("om", 105_000, "kuma dhibba tokko shan"),
+        ("om", 100_005, "kuma dhibba tokko fi shan"),
+        ("en", -5, "minus five"),
+    ],
+)
+def test_table(code: str, number: int, said: str) -> None:
+    assert say_number(number, PACKS[code]) == said
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_small_numbers_are_distinct_and_come_back(code: str) -> None:
+    pack = PACKS[code]
+    said = [say_number(n, pack) for n in range(2500)]
+    assert len(set(said)) == len(said)
+    assert [parse_number(text, pack) for text in said] == list(range(2500))
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(CODES), st.integers(0, 10**9))
+def test_every_number_is_words_and_comes_back(code: str, number: int) -> None:
+    said = say_number(number, PACKS[code])
+    assert said.strip() and not any(c.isdigit() for c in said)
+    assert parse_number(said, PACKS[code]) == number
+
+
+@given(st.sampled_from(CODES), st.text())
+def test_parsing_never_raises(code: str, text: str) -> None:
+    value = parse_number(text, PACKS[code])
+    assert value is None or value >= 0
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "number"),
+    [
+        ("en", "one hundred and five", 105),
+        ("en", "five six", None),
+        ("en", "five apples", None),
+        ("en", "1,250", 1250),
+        ("am", "መቶ አምሳ", 150),
+        ("am", "ሶስት", 3),
+        ("so", "hal", 1),
+        ("om", "dhibba", 100),
+        ("om", "kuma lama", 2000),
+        ("en", "", None),
+    ],
+)
+def test_heard(code: str, text: str, number: int | None) -> None:
+    assert parse_number(text, PACKS[code]) == number
+
+
+def test_digits_one_by_one() -> None:
+    assert say_digits("09-11", PACKS["en"]) == "zero nine one one"
