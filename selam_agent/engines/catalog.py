@@ -1,0 +1,154 @@
+"""Engines by name: the built-in ones, installed ones, and any factory that can be imported.
+
+A name in the settings is one of
+
+* a built-in: ``whisper``, ``command`` (stt); ``openai``, ``flow`` (llm); ``espeak`` (tts);
+* ``foo``, for an installed package's entry point ``stt.foo``, ``llm.foo`` or ``tts.foo`` in the group
+  ``selam_agent.engines``;
+* ``import:package.module:factory``.
+
+The last two are factories: they are called with the section's ``options`` as keyword arguments.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import logging
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Final
+
+from selam_agent.errors import SettingsError
+from selam_agent.ports import ChatModel, Synthesizer, Transcriber
+from selam_agent.settings import Settings
+
+if TYPE_CHECKING:
+    from selam_agent.languages.packs import Packs
+
+__all__ = ["GROUP", "build_chat_model", "build_synthesizers", "build_transcriber"]
+
+log = logging.getLogger(__name__)
+
+GROUP: Final = "selam_agent.engines"
+_BUILT_IN: Final = {
+    "stt": ("auto", "whisper", "command"),
+    "llm": ("auto", "openai", "flow"),
+    "tts": ("auto", "espeak"),
+}
+# Known by the packs; a later release brings them, until then voices fall back to their next engine.
+_LATER: Final = ("edge",)
+
+
+def build_transcriber(settings: Settings) -> Transcriber:
+    """The recogniser that ``[stt]`` names. Loads its model: seconds for a large one.
+
+    Raises:
+        SettingsError: no such engine or model.
+    """
+    if settings.stt.engine in _BUILT_IN["stt"]:
+        from selam_agent.engines import stt_whisper
+
+        return stt_whisper.build(settings)
+    engine = _foreign("stt", settings.stt.engine, settings.stt.options)
+    transcriber: Transcriber = _checked(engine, Transcriber, "stt.engine", settings.stt.engine)
+    return transcriber
+
+
+def build_chat_model(settings: Settings, packs: Packs) -> ChatModel:
+    """The language model that ``[llm]`` names; without ``base_url`` that is the rule-based flow.
+
+    Args:
+        packs: the language packs, for the flow engine.
+
+    Raises:
+        SettingsError: no such engine, or ``openai`` without ``base_url`` or ``model``.
+    """
+    llm = settings.llm
+    name = llm.engine
+    if name == "auto":
+        name = "openai" if llm.base_url else "flow"
+    if name == "openai":
+        if not llm.base_url:
+            raise SettingsError(
+                "llm.base_url: the engine 'openai' needs one, such as http://127.0.0.1:8000/v1"
+            )
+        if not llm.model:
+            raise SettingsError("llm.model: the engine 'openai' needs the name of a model")
+        from selam_agent.engines.llm_openai import OpenAIChatModel
+
+        return OpenAIChatModel(llm)
+    if name == "flow":
+        # By name, because it reads its own data and nobody else needs that.
+        flow: Callable[..., Any] = importlib.import_module("selam_agent.engines.flow").FlowModel
+        made = flow(llm.flow, packs)
+    else:
+        made = _foreign("llm", name, llm.options)
+    model: ChatModel = _checked(made, ChatModel, "llm.engine", name)
+    return model
+
+
+def build_synthesizers(settings: Settings) -> dict[str, Synthesizer]:
+    """The engines that voices may use, by the name that the packs call them.
+
+    An imported factory's engine goes by its own ``info.name``.
+
+    Raises:
+        SettingsError: no such engine, or none is left.
+    """
+    tts = settings.tts
+    built: dict[str, Synthesizer] = {}
+    for name in tts.engines if tts.engine == "auto" else [tts.engine]:
+        if name == "espeak":
+            from selam_agent.engines.tts_espeak import EspeakSynthesizer
+
+            built[name] = EspeakSynthesizer(settings.server.data_dir / "espeak")
+        elif name in _LATER and name not in _installed("tts"):
+            log.info("text to speech: %r is not available in this release", name)
+        else:
+            where = "tts.engines" if tts.engine == "auto" else "tts.engine"
+            engine: Synthesizer = _checked(_foreign("tts", name, tts.options), Synthesizer, where, name)
+            built[engine.info.name if name.startswith("import:") else name] = engine
+    if not built:
+        raise SettingsError("tts.engines: none of them is available; name 'espeak' for example")
+    return built
+
+
+def _installed(kind: str) -> dict[str, Any]:
+    prefix = f"{kind}."
+    return {
+        point.name.removeprefix(prefix): point
+        for point in entry_points(group=GROUP)
+        if point.name.startswith(prefix)
+    }
+
+
+def _foreign(kind: str, name: str, options: Mapping[str, Any]) -> Any:
+    """What an installed or imported factory makes."""
+    installed = _installed(kind)
+    where = f"{kind}.engine"
+    try:
+        if name.startswith("import:"):
+            module, _, attribute = name.removeprefix("import:").partition(":")
+            factory = getattr(importlib.import_module(module), attribute)
+        elif name in installed:
+            factory = installed[name].load()
+        else:
+            known = [*_BUILT_IN[kind], *installed]
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            raise SettingsError(f"{where}: unknown engine {name!r}; did you mean {near[0]!r}?")
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SettingsError(f"{where}: cannot import {name!r}: {error}") from error
+    try:
+        return factory(**options)
+    except SettingsError:
+        raise
+    except Exception as error:  # somebody else's code
+        reason = f"{type(error).__name__}: {error}"
+        raise SettingsError(f"{where}: {name!r} could not be made: {reason}") from error
+
+
+def _checked(engine: Any, protocol: type[Any], where: str, name: str) -> Any:
+    if not isinstance(engine, protocol):
+        raise SettingsError(f"{where}: what {name!r} makes is no {protocol.__name__}")
+    return engine

@@ -1,0 +1,256 @@
+"""Any server that speaks OpenAI's chat completions: OpenAI, vLLM, llama.cpp, Ollama, a gateway.
+
+One client per engine (creating one takes 0.1 s). The response stream is held by ``async with``, so a
+cancelled reply closes the connection and the server stops generating. The client's own retries and
+its ten-minute timeout are off; one lost connection before the first token is retried here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from selam_agent.errors import EngineError
+from selam_agent.ports import ChatItem, ChatModelInfo, ChatRequest, Message, Text, ToolCall, Usage
+from selam_agent.settings import Llm
+
+__all__ = ["OpenAIChatModel", "preamble"]
+
+log = logging.getLogger(__name__)
+
+_LANGUAGES: Final = {
+    "am": "Amharic",
+    "en": "English",
+    "om": "Afaan Oromo",
+    "so": "Somali",
+    "ti": "Tigrinya",
+}
+# Tool calls that may be answered later; a session has a handful.
+_CALLS_KEPT: Final = 1024
+_LONGEST_ARGUMENTS: Final = 65536
+
+
+@dataclass(slots=True)
+class _PartialCall:
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class OpenAIChatModel:
+    """A :class:`~selam_agent.ports.ChatModel` at ``settings.base_url``.
+
+    ``settings.options`` are further fields of the request's body; ``null`` takes one away (for
+    servers that refuse ``stream_options``, for example).
+    """
+
+    def __init__(self, settings: Llm) -> None:
+        # Imported here: 0.5 to 1 s.
+        import openai
+
+        self._settings = settings
+        self._openai = openai
+        self._client = openai.AsyncOpenAI(
+            base_url=settings.base_url or None,
+            # An empty key would make the client look for one in the environment.
+            api_key=settings.api_key or "none",
+            max_retries=0,
+            timeout=openai.Timeout(settings.total_timeout_s, connect=settings.connect_timeout_s),
+        )
+        # From the environment, where nothing but the settings is read; never for another server.
+        self._client.organization = self._client.project = None
+        # Resources and platform headers are made on first use and take 30 ms: not on the event loop.
+        self._create: Any = self._client.chat.completions.create
+        self._client.platform_headers()
+        self._calls: OrderedDict[str, ToolCall] = OrderedDict()
+
+    @property
+    def info(self) -> ChatModelInfo:
+        host = self._client.base_url.host
+        local = host in ("localhost", "::1") or host.startswith("127.")
+        return ChatModelInfo(
+            name=self._settings.model or "openai",
+            generative=True,
+            calls_tools=True,
+            leaves_machine=not local,
+        )
+
+    def suggestions(self, request: ChatRequest) -> tuple[str, ...]:
+        """An open model has none."""
+        return ()
+
+    async def reply(self, request: ChatRequest) -> AsyncIterator[ChatItem]:
+        """Streams the answer.
+
+        Raises:
+            EngineError: ``llm_unreachable``, ``llm_timeout`` (no connection, no first token or no end
+                in time), ``llm_refused`` (key, quota or rate) or ``llm_failed``.
+        """
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        first_by = started + self._settings.first_token_timeout_s
+        end_by = started + self._settings.total_timeout_s
+        body = self._body(request)
+        calls: list[_PartialCall] = []
+        began = finished = False
+        for attempt in (1, 2):
+            try:
+                async with asyncio.timeout_at(min(first_by, end_by)):
+                    stream = await self._create(**body)
+                async with stream:
+                    chunks = aiter(stream)
+                    while True:
+                        async with asyncio.timeout_at(end_by if began else min(first_by, end_by)):
+                            chunk = await anext(chunks, None)
+                        if chunk is None:
+                            break
+                        if chunk.usage is not None:
+                            yield Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
+                        for choice in chunk.choices[:1]:
+                            finished = finished or choice.finish_reason is not None
+                            if choice.delta is None:
+                                continue
+                            if choice.delta.content:
+                                began = True
+                                yield Text(choice.delta.content)
+                            for piece in choice.delta.tool_calls or ():
+                                began = True
+                                _assemble(calls, piece)
+                break
+            except Exception as error:
+                if attempt == 1 and not began and self._is_connection_loss(error):
+                    log.info("language model: connection lost before the first token, trying once more")
+                    continue
+                # Without its cause: the server's own text may quote the key.
+                raise self._translated(error, began) from None
+        if not finished:
+            raise EngineError("The language model's answer broke off.", code="llm_failed")
+        for call in calls:
+            yield self._remember(request, call)
+
+    def _is_connection_loss(self, error: Exception) -> bool:
+        openai = self._openai
+        return isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
+
+    def _translated(self, error: Exception, began: bool) -> EngineError:
+        openai = self._openai
+        status = getattr(error, "status_code", None)
+        log.warning("language model failed: %s, status %s", type(error).__name__, status)
+        if isinstance(error, EngineError):
+            return error
+        if isinstance(error, (TimeoutError, openai.APITimeoutError)):
+            return EngineError("The language model did not answer in time.", code="llm_timeout")
+        if isinstance(error, (openai.AuthenticationError, openai.PermissionDeniedError)):
+            return EngineError(
+                "The language model refused the server's key.", code="llm_refused", retryable=False
+            )
+        if isinstance(error, openai.RateLimitError):
+            return EngineError("The language model refused: too many requests.", code="llm_refused")
+        if isinstance(error, openai.APIStatusError):
+            return EngineError(
+                f"The language model answered with status {error.status_code}.",
+                code="llm_failed",
+                retryable=error.status_code >= 500 or error.status_code in (408, 409),
+            )
+        if isinstance(error, openai.APIConnectionError) and began:
+            return EngineError("The language model's answer broke off.", code="llm_failed")
+        if isinstance(error, openai.APIConnectionError):
+            return EngineError("The language model cannot be reached.", code="llm_unreachable")
+        return EngineError("The language model failed.", code="llm_failed")
+
+    def _remember(self, request: ChatRequest, partial: _PartialCall) -> ToolCall:
+        try:
+            arguments = json.loads(partial.arguments or "{}")
+        except ValueError:
+            arguments = None
+        if not isinstance(arguments, dict) or not partial.name:
+            raise EngineError("The language model called a tool in a broken way.", code="llm_failed")
+        call = ToolCall(partial.id or f"call_{len(self._calls)}", partial.name, arguments)
+        self._calls[f"{request.session_id} {call.id}"] = call
+        while len(self._calls) > _CALLS_KEPT:
+            self._calls.popitem(last=False)
+        return call
+
+    def _body(self, request: ChatRequest) -> dict[str, Any]:
+        settings = self._settings
+        # OpenAI's own newer models refuse the older name; other servers know only that.
+        limit = "max_completion_tokens" if "api.openai.com" in settings.base_url else "max_tokens"
+        extra = dict(settings.options)
+        body: dict[str, Any] = {
+            "model": settings.model,
+            "messages": self._messages(request),
+            "stream": True,
+            limit: settings.max_tokens,
+            "stream_options": {"include_usage": True},
+        }
+        if settings.temperature is not None:
+            body["temperature"] = settings.temperature
+        if request.tools:
+            body["tools"] = [
+                dict(tool) if "type" in tool else {"type": "function", "function": dict(tool)}
+                for tool in request.tools
+            ]
+        for name in [name for name, value in extra.items() if value is None]:
+            body.pop(name, None)
+            del extra[name]
+        if extra:
+            body["extra_body"] = extra
+        return body
+
+    def _messages(self, request: ChatRequest) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = [{"role": "system", "content": preamble(request)}]
+        asked: set[str] = set()
+        for message in request.messages:
+            if message.role == "tool" and message.tool_call_id not in asked:
+                # A result must follow the call; the history holds only what was said.
+                asked.add(message.tool_call_id or "")
+                messages.append(self._asked(request, message))
+            entry: dict[str, Any] = {"role": message.role, "content": message.content}
+            if message.role == "tool":
+                entry["tool_call_id"] = message.tool_call_id or ""
+            elif message.interrupted:
+                entry["content"] += "…"
+            messages.append(entry)
+        return messages
+
+    def _asked(self, request: ChatRequest, message: Message) -> dict[str, Any]:
+        call = self._calls.get(f"{request.session_id} {message.tool_call_id}")
+        arguments: Mapping[str, Any] = call.arguments if call else {}
+        function = {"name": call.name if call else "tool", "arguments": json.dumps(arguments)}
+        called = {"id": message.tool_call_id or "", "type": "function", "function": function}
+        return {"role": "assistant", "content": None, "tool_calls": [called]}
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._client.close()
+
+
+def preamble(request: ChatRequest) -> str:
+    """The system message: the caller's instructions, then what every voice agent must know."""
+    language = _LANGUAGES.get(request.language, request.language)
+    lines = [
+        request.instructions.strip(),
+        f"Answer in {language}. Your answer is spoken aloud: short sentences, no lists, no markup.",
+        f"The caller's local time is {request.now:%A, %d %B %Y, %H:%M}.",
+    ]
+    return "\n\n".join(line for line in lines if line)
+
+
+def _assemble(calls: list[_PartialCall], piece: Any) -> None:
+    """Adds one delta: by index, except that a new id under a known index is a new call (Ollama)."""
+    index = piece.index if isinstance(piece.index, int) else len(calls)
+    known = calls[index] if 0 <= index < len(calls) else None
+    if known is None or (piece.id and known.id and piece.id != known.id):
+        known = _PartialCall()
+        calls.append(known)
+    known.id = piece.id or known.id
+    if piece.function is not None:
+        known.name += piece.function.name or ""
+        known.arguments += piece.function.arguments or ""
+    if len(known.arguments) > _LONGEST_ARGUMENTS:
+        raise EngineError("The language model called a tool with endless arguments.", code="llm_failed")
