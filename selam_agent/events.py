@@ -7,6 +7,7 @@ SelamGPT protocol; all others are additions that a documented client may ignore.
 ===================  =======================================================================
 name                 when
 ===================  =======================================================================
+connected            the door is open: status*, sid*, voice*, message*; sent by the door itself
 session_started      the session exists and listens
 transcription        what the caller said: text*, is_final*
 response             what the agent answers: text*, once per reply
@@ -18,6 +19,7 @@ clear                buffering clients drop what they have not played
 result               a task has ended with this outcome, e.g. a booking
 turn_metrics         how long each stage of the turn took
 decision             why the server waited, answered or stopped (opt-in)
+voice_changed        another voice speaks from now on, and why
 warning              something the caller or operator can mend
 error                a typed error; the session lives on unless session_ended follows
 control_ack          a control took effect: action*, status*
@@ -31,6 +33,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from selam_agent.errors import SelamError
 from selam_agent.ports import Word
 
 
@@ -39,6 +42,17 @@ class Event:
     """Base of all events."""
 
     name: ClassVar[str] = "event"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected(Event):
+    """The client's key and voice are accepted; ``sid`` names the connection."""
+
+    name: ClassVar[str] = "connected"
+    sid: str
+    voice: str
+    message: str
+    status: str = "connected"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +181,17 @@ class Decision(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceChanged(Event):
+    """The agent speaks with another voice, because the caller speaks another language."""
+
+    name: ClassVar[str] = "voice_changed"
+    old_voice: str
+    new_voice: str
+    language: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice(Event):
     """Something that can be mended; ``code`` is stable, ``message`` is for people."""
 
@@ -186,6 +211,17 @@ class ErrorEvent(Event):
     message: str
     retryable: bool
     details: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, error: SelamError) -> ErrorEvent:
+        """The event that tells a client about this error."""
+        return cls(
+            type=error.type,
+            code=error.code,
+            message=error.message,
+            retryable=error.retryable,
+            details=error.details,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,7 +78,6 @@ class Tts(Section):
 
     engine: str = "auto"
     engines: list[str] = ["espeak"]
-    first_audio_timeout_s: float = 5.0
     options: dict[str, Any] = {}
 
 
@@ -114,6 +113,8 @@ class Turns(Section):
     cancel_budget_s: float = 2.0
     # How long the session waits for the recogniser and for a whole reply.
     stt_deadline_s: float = 20.0
+    # A voice that has sent nothing for this long is taken for dead.
+    tts_deadline_s: float = 5.0
     reply_deadline_s: float = 120.0
     idle_s: float = 300.0
     max_session_s: float = 10_800.0

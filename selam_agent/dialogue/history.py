@@ -1,0 +1,35 @@
+"""The conversation as it took place: what the caller said and what the caller heard."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from selam_agent.ports import Message
+
+MAX_MESSAGES = 200
+MAX_CHARACTERS = 60_000
+
+
+class History:
+    """Bounded; the oldest messages go first."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Message] = deque(maxlen=MAX_MESSAGES)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        return tuple(self._messages)
+
+    def caller_said(self, text: str) -> None:
+        self._add(Message(role="user", content=text))
+
+    def agent_was_heard(self, text: str, *, interrupted: bool = False) -> None:
+        """``text`` is what left the loudspeaker, not what the model wrote."""
+        if text:
+            self._add(Message(role="assistant", content=text, interrupted=interrupted))
+
+    def _add(self, message: Message) -> None:
+        self._messages.append(message)
+        total = sum(len(each.content) for each in self._messages)
+        while total > MAX_CHARACTERS and len(self._messages) > 1:
+            total -= len(self._messages.popleft().content)

@@ -1,0 +1,100 @@
+"""What has the caller heard? Words with their places in the reply's audio, against the playhead.
+
+A word counts as heard when its middle has been played. A fragment whose engine gives no word times
+is spread by characters over its duration, as vocode does; that is right to a word or so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from selam_agent.ports import Word
+
+
+@dataclass(slots=True)
+class _Fragment:
+    text: str
+    start_ms: float
+    end_ms: float | None = None
+    # (index after the word in ``text``, start, end) in reply time, in order of the text.
+    words: list[tuple[int, float, float]] = field(default_factory=list)
+    _cursor: int = 0
+
+    def add(self, word: Word) -> None:
+        at = self.text.find(word.text, self._cursor)
+        if at < 0 or not word.text:
+            return
+        self._cursor = at + len(word.text)
+        self.words.append((self._cursor, self.start_ms + word.start_ms, self.start_ms + word.end_ms))
+
+    def heard(self, played_ms: float) -> str:
+        if self.end_ms is not None and played_ms >= self.end_ms:
+            return self.text
+        if self.words:
+            ends = [end for end, start, stop in self.words if (start + stop) / 2 <= played_ms]
+            return self.text[: ends[-1]] if ends else ""
+        if self.end_ms is None or self.end_ms <= self.start_ms:
+            return ""
+        share = (played_ms - self.start_ms) / (self.end_ms - self.start_ms)
+        cut = int(len(self.text) * max(0.0, min(1.0, share)))
+        return self.text[:cut].rpartition(" ")[0]
+
+
+class SpokenText:
+    """The text of one reply, laid out along its audio."""
+
+    def __init__(self) -> None:
+        self._fragments: list[_Fragment] = []
+
+    def begin(self, text: str, start_ms: float) -> None:
+        """A fragment's audio begins at ``start_ms`` of the reply."""
+        self._fragments.append(_Fragment(text, start_ms))
+
+    def words(self, words: Sequence[Word]) -> None:
+        """Words of the fragment begun last, in ms from its beginning."""
+        for word in words:
+            self._fragments[-1].add(word)
+
+    def end(self, end_ms: float) -> None:
+        """The fragment begun last ends at ``end_ms`` of the reply."""
+        self._fragments[-1].end_ms = end_ms
+
+    def between(self, start_ms: float, end_ms: float) -> tuple[Word, ...]:
+        """The words that begin in this span, in ms of the reply."""
+        return tuple(
+            Word(fragment.text[:end].rsplit(None, 1)[-1], round(start), round(stop))
+            for fragment in self._fragments
+            for end, start, stop in fragment.words
+            if start_ms <= start < end_ms
+        )
+
+    def text_between(self, start_ms: float, end_ms: float) -> str:
+        """The text whose audio begins in this span; concatenated over spans it is the whole text."""
+        return self._upto(end_ms)[len(self._upto(start_ms)) :]
+
+    def heard(self, played_ms: float) -> str:
+        """The text heard when ``played_ms`` of the reply have been played, without trailing space."""
+        text = ""
+        for fragment in self._fragments:
+            piece = fragment.heard(played_ms)
+            text += piece
+            if piece != fragment.text:
+                break
+        return text.rstrip()
+
+    def _upto(self, ms: float) -> str:
+        text = ""
+        for fragment in self._fragments:
+            if fragment.start_ms >= ms:
+                break
+            if fragment.end_ms is not None and ms >= fragment.end_ms:
+                text += fragment.text
+                continue
+            begun = [end for end, start, _ in fragment.words if start < ms]
+            if begun:
+                text += fragment.text[: begun[-1]]
+            elif not fragment.words:
+                text += fragment.text
+            break
+        return text

@@ -1,0 +1,74 @@
+"""From bytes to voiced frames: decoding, framing, voice activity, and the audio that is still needed.
+
+Audio time is counted in whole 20 ms frames, in step with the turn-taker.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+
+from selam_agent.audio.containers import InputDecoder
+from selam_agent.audio.frames import Framer
+from selam_agent.audio.vad import VoiceGate
+from selam_agent.dialogue.turns import FRAME_MS
+from selam_agent.ports import Pcm16
+from selam_agent.settings import Audio
+
+SAMPLE_RATE = 16_000
+_FRAME_SAMPLES = SAMPLE_RATE * FRAME_MS // 1000
+# Noise suppression costs about 1 ms per second of audio; this keeps a slice well under 2 ms.
+_SLICE_FRAMES = 50
+
+
+class Ears:
+    """The hearing of one session. Call order: ``decode``, then iterate ``listen`` to its end."""
+
+    def __init__(self, settings: Audio, vad_threshold: float) -> None:
+        self._decoder = InputDecoder()
+        self._framer = Framer()
+        self._gate = VoiceGate(vad_threshold, mode=settings.vad_mode, denoise=settings.denoise)
+        # Frames kept for the recogniser: (audio time of the first sample, frames [n, 320]).
+        self._kept: deque[tuple[int, Pcm16]] = deque()
+        self._next_ms = 0
+
+    @property
+    def recorder(self) -> bool:
+        """Whether the client sends a recorder's container."""
+        return self._decoder.is_container
+
+    @property
+    def too_quiet_ms(self) -> int:
+        """How long speech-like sound has stayed under the gate, in this run of it."""
+        return self._gate.too_quiet_ms
+
+    def decode(self, data: bytes, format: str, sample_rate: int) -> Pcm16:
+        """Returns int16 [n] at 16 kHz. Raises AudioError; the next container header starts afresh."""
+        return self._decoder.decode(data, format, sample_rate)
+
+    def listen(self, pcm: Pcm16) -> Iterator[list[bool]]:
+        """Yields the verdict of each frame, in slices of at most a second of audio."""
+        frames = self._framer.push(pcm)
+        for first in range(0, len(frames), _SLICE_FRAMES):
+            part = frames[first : first + _SLICE_FRAMES]
+            heard = self._gate.feed(part)
+            self._kept.append((self._next_ms, heard.audio))
+            self._next_ms += len(part) * FRAME_MS
+            yield [bool(each) for each in heard.voiced]
+
+    def take(self, start_ms: int, end_ms: int) -> Pcm16:
+        """The audio between two audio times, as far as it is kept: int16 [n]."""
+        pieces = []
+        for at, frames in self._kept:
+            first = max(0, (start_ms - at) // FRAME_MS)
+            last = min(len(frames), (end_ms - at) // FRAME_MS)
+            if first < last:
+                pieces.append(frames[first:last].reshape(-1))
+        return np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
+
+    def forget_before(self, ms: int) -> None:
+        """Audio before this time is needed no more."""
+        while self._kept and self._kept[0][0] + len(self._kept[0][1]) * FRAME_MS <= ms:
+            self._kept.popleft()

@@ -1,0 +1,113 @@
+"""The sessions of the server. A session belongs here, not to the socket that opened it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+from selam_agent.errors import SessionError, ValidationError
+from selam_agent.languages.packs import Packs
+from selam_agent.ports import Outlet
+from selam_agent.session.config import MAX_GREETING, MAX_INSTRUCTIONS, Engines, SessionConfig
+from selam_agent.session.session import Session
+from selam_agent.session.speaker import check_language, check_voice, choose
+from selam_agent.settings import Settings
+
+
+class Registry:
+    """Opens sessions, owns their tasks and ends them."""
+
+    def __init__(
+        self,
+        *,
+        engines: Engines,
+        packs: Packs,
+        settings: Settings,
+        now: Callable[[ZoneInfo], datetime] = datetime.now,
+    ) -> None:
+        self._engines = engines
+        self._packs = packs
+        self._settings = settings
+        self._now = now
+        self._sessions: dict[str, Session] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    @property
+    def sessions(self) -> Mapping[str, Session]:
+        """The live sessions by id; read-only."""
+        return MappingProxyType(self._sessions)
+
+    def check_voice(self, voice: str) -> None:
+        """Raises ValidationError, which lists the voices."""
+        check_voice(self._packs, voice)
+
+    def open(
+        self, config: SessionConfig, outlet: Outlet, *, owner: str, replaces: Session | None = None
+    ) -> Session:
+        """Makes a session that starts at once; audio may be posted to it immediately.
+
+        Args:
+            config: the client's wishes.
+            outlet: where its events go, beginning with ``session_started``.
+            owner: id of the key that opened it.
+            replaces: a session that ends first, without a ``session_ended``.
+
+        Raises:
+            ValidationError: unknown voice, a language the voice does not speak, a text too long.
+            SessionError: the server is full or shutting down, or the voice's engine is missing.
+        """
+        check_voice(self._packs, config.voice)
+        check_language(self._packs, config.voice, config.language)
+        _check_length("instructions", config.instructions, MAX_INSTRUCTIONS)
+        _check_length("greeting", config.greeting, MAX_GREETING)
+        speaker = choose(self._packs, self._engines.synthesizers, config.voice)
+        if self._draining:
+            raise SessionError("The server is shutting down.", code="shutting_down", retryable=True)
+        if len(self._sessions) - (replaces is not None) >= self._settings.server.max_sessions:
+            raise SessionError("The server is full.", code="at_capacity", retryable=True)
+        session = Session(
+            session_id=f"sess_{secrets.token_hex(16)}",
+            owner=owner,
+            config=config,
+            speaker=speaker,
+            outlet=outlet,
+            engines=self._engines,
+            packs=self._packs,
+            settings=self._settings,
+            now=self._now,
+        )
+        if replaces is not None:
+            replaces.replace()
+        self._sessions[session.id] = session
+        after = replaces.ended if replaces is not None else None
+        task = asyncio.create_task(session.run(after), name=f"session {session.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: self._sessions.pop(session.id, None))
+        return session
+
+    async def aclose(self, reason: str = "shutdown") -> None:
+        """Ends every session; none can be opened any more."""
+        self._draining = True
+        for session in list(self._sessions.values()):
+            session.end(reason)
+        tasks = list(self._tasks)
+        if not tasks:
+            return
+        _, hanging = await asyncio.wait(tasks, timeout=2 * self._settings.turns.cancel_budget_s)
+        for task in hanging:
+            task.cancel()
+
+
+def _check_length(name: str, text: str, limit: int) -> None:
+    if len(text) > limit:
+        raise ValidationError(
+            f"{name} has {len(text)} characters; at most {limit} are allowed.",
+            code="too_long",
+            details={"field": name, "max_characters": limit, "provided_characters": len(text)},
+        )

@@ -1,0 +1,63 @@
+"""Which voice speaks, and through which engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from selam_agent.errors import SessionError, ValidationError
+from selam_agent.languages.packs import Pack, Packs, VoiceEntry
+from selam_agent.ports import Synthesizer
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A voice with the first of its engines that this server has."""
+
+    pack: Pack
+    voice: VoiceEntry
+    synthesizer: Synthesizer
+    parameters: Mapping[str, Any]
+
+
+def check_voice(packs: Packs, name: str) -> None:
+    """Raises ValidationError, which lists the voices, when the name is unknown or missing."""
+    if not name:
+        known = [voice.name for _, voice in packs.voices()]
+        raise ValidationError(
+            f"A voice is required: {', '.join(known)}.", code="missing_voice", details={"voices": known}
+        )
+    packs.voice(name)
+
+
+def check_language(packs: Packs, voice: str, language: str | None) -> None:
+    """Raises ValidationError, which names the voices of that language, when the voice does not speak it."""
+    if language is None:
+        return
+    wanted = packs[language]
+    pack, _ = packs.voice(voice)
+    if pack.code != language:
+        names = [each.name for _, each in packs.voices(language)]
+        raise ValidationError(
+            f"Voice {voice!r} speaks {pack.name}, not {wanted.name}. "
+            f"Voices of that language: {', '.join(names)}.",
+            code="voice_language_mismatch",
+            details={"voices": names},
+        )
+
+
+def choose(packs: Packs, synthesizers: Mapping[str, Synthesizer], voice: str) -> Speaker:
+    """Resolves a known voice. Raises SessionError when none of its engines is configured."""
+    pack, entry = packs.voice(voice)
+    for parameters in entry.engines:
+        synthesizer = synthesizers.get(str(parameters["engine"]))
+        if synthesizer is not None:
+            return Speaker(pack, entry, synthesizer, parameters)
+    wanted = [str(parameters["engine"]) for parameters in entry.engines]
+    raise SessionError(
+        f"Voice {voice!r} needs the engine {' or '.join(wanted)}, which this server has not got; "
+        f"add it to tts.engines in selam.toml, or choose another voice.",
+        code="voice_unavailable",
+        details={"engines": wanted},
+    )

@@ -1,0 +1,113 @@
+"""From a fragment of text to encoded audio: speakable text, synthesis, resampling, word places."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import numpy as np
+
+from selam_agent.audio.encode import ChunkEncoder, EncodedChunk
+from selam_agent.audio.pcm import StreamResampler
+from selam_agent.dialogue.playhead import SpokenText
+from selam_agent.errors import EngineError
+from selam_agent.languages.speakable import make_speakable
+from selam_agent.ports import Pcm16, SpeechChunk, SynthesisRequest, Word
+from selam_agent.session.config import SessionConfig
+from selam_agent.session.speaker import Speaker
+from selam_agent.session.words import WordMapper
+
+# Below this (int16) the beginning of a reply is silence that nobody needs to wait for.
+_SILENCE = 64
+# Compressed formats cost about 2.5 ms per chunk: not on the event loop.
+_COMPRESSED = frozenset({"mp3"})
+
+
+class Voicing:
+    """The voice of one reply; fragments are spoken one after the other."""
+
+    def __init__(
+        self, speaker: Speaker, config: SessionConfig, spoken: SpokenText, deadline_s: float
+    ) -> None:
+        self._speaker = speaker
+        self._config = config
+        self._spoken = spoken
+        self._rate = config.output_sample_rate
+        self._encoder = ChunkEncoder(config.output_format, self._rate)
+        self._resampler: StreamResampler | None = None
+        self._samples = 0
+        # Leading silence dropped from the reply, in samples.
+        self._trimmed = 0
+        self._deadline_s = deadline_s
+
+    @property
+    def voiced_ms(self) -> float:
+        """How much audio the reply has so far."""
+        return self._samples * 1000 / self._rate
+
+    async def speak(self, fragment: str) -> AsyncIterator[EncodedChunk]:
+        """Yields the fragment's audio as it is made. Raises EngineError."""
+        speakable = make_speakable(fragment, self._speaker.pack)
+        if not speakable.text.strip():
+            return
+        mapper = WordMapper(fragment, speakable)
+        request = SynthesisRequest(
+            text=speakable.text, language=self._speaker.pack.code, voice=self._speaker.parameters
+        )
+        begun = False
+        early: list[Word] = []
+        stream = self._speaker.synthesizer.synthesize(request)
+        try:
+            while (piece := await self._next(stream)) is not None:
+                pcm = self._prepare(piece)
+                words = mapper.push(piece.words)
+                if not begun:
+                    early += words
+                    if not len(pcm):
+                        continue
+                    begun = True
+                    trimmed_ms = self._trimmed * 1000 / self._rate if not self._samples else 0.0
+                    self._spoken.begin(fragment, self.voiced_ms - trimmed_ms)
+                    words = early
+                self._spoken.words(words)
+                for chunk in await self._encode(pcm):
+                    yield chunk
+        finally:
+            close = getattr(stream, "aclose", None)
+            if close is not None:
+                await close()
+        if begun:
+            self._spoken.words(mapper.finish())
+            self._spoken.end(self.voiced_ms)
+
+    async def finish(self) -> list[EncodedChunk]:
+        """What the encoder still holds."""
+        if self._config.output_format in _COMPRESSED:
+            return await asyncio.to_thread(self._encoder.finish)
+        return self._encoder.finish()
+
+    async def _next(self, stream: AsyncIterator[SpeechChunk]) -> SpeechChunk | None:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await anext(stream, None)
+        except TimeoutError:
+            name = self._speaker.synthesizer.info.name
+            raise EngineError(f"The voice engine {name} took too long.", code="tts_timeout") from None
+
+    def _prepare(self, piece: SpeechChunk) -> Pcm16:
+        pcm = np.frombuffer(piece.pcm, np.int16)
+        if self._resampler is None:
+            self._resampler = StreamResampler(piece.sample_rate, self._rate)
+        pcm = self._resampler.feed(pcm)
+        if self._samples:
+            return pcm
+        loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > _SILENCE)
+        first = int(loud[0]) if len(loud) else len(pcm)
+        self._trimmed += first
+        return pcm[first:]
+
+    async def _encode(self, pcm: Pcm16) -> list[EncodedChunk]:
+        self._samples += len(pcm)
+        if self._config.output_format in _COMPRESSED:
+            return await asyncio.to_thread(self._encoder.push, pcm)
+        return self._encoder.push(pcm)

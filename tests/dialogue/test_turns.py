@@ -1,0 +1,210 @@
+"""Turn-taking as synchronous tables: frames and times in, decisions out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from selam_agent.dialogue.turns import (
+    FRAME_MS,
+    Commit,
+    Decision,
+    Ignore,
+    Interrupt,
+    Reopen,
+    SpeechStarted,
+    TurnSettings,
+    TurnTaker,
+    interrupt_frames,
+)
+
+
+@dataclass
+class Line:
+    """A telephone line: audio in real time unless said otherwise; remembers what was decided."""
+
+    turns: TurnTaker = field(default_factory=lambda: TurnTaker(TurnSettings()))
+    now: float = 0.0
+    decisions: list[Decision] = field(default_factory=list)
+
+    def hear(self, pattern: str) -> Line:
+        """``pattern``: "v300 s500" is 300 ms voiced, then 500 ms silent."""
+        for part in pattern.split():
+            for _ in range(int(part[1:]) // FRAME_MS):
+                self.now += FRAME_MS
+                self.decisions += self.turns.frame(part[0] == "v", self.now)
+        return self
+
+    def burst(self, pattern: str) -> Line:
+        """The same, all arriving at this moment."""
+        for part in pattern.split():
+            for _ in range(int(part[1:]) // FRAME_MS):
+                self.decisions += self.turns.frame(part[0] == "v", self.now)
+        return self
+
+    def quiet_line(self, ms: float) -> Line:
+        """No packets for this long; the timer is served when it is due."""
+        end = self.now + ms
+        while (due := self.turns.next_deadline) is not None and due <= end:
+            self.now = max(self.now, due)
+            self.decisions += self.turns.tick(self.now)
+        self.now = end
+        return self
+
+    def agent_speaks(self) -> Line:
+        self.turns.agent_started(self.now)
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        return [type(decision).__name__ for decision in self.decisions]
+
+    def one(self, kind: type[Commit]) -> Commit:
+        found = [decision for decision in self.decisions if isinstance(decision, kind)]
+        assert len(found) == 1, self.decisions
+        return found[0]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("s1000", []),
+        ("v40 s2000", []),  # a click
+        ("v80 s2000", ["SpeechStarted", "Ignore"]),  # a knock
+        ("v600 s780", ["SpeechStarted"]),
+        ("v600 s800", ["SpeechStarted", "Commit"]),
+        ("v600 s700 v600 s800", ["SpeechStarted", "Commit"]),  # a pause within the sentence
+        ("v600 s800 v600 s800", ["SpeechStarted", "Commit", "SpeechStarted", "Commit"]),
+    ],
+)
+def test_silence_ends_a_turn(pattern: str, expected: list[str]) -> None:
+    assert Line().hear(pattern).names == expected
+
+
+def test_a_commit_says_where_the_speech_was() -> None:
+    commit = Line().hear("s1000 v600 s800").one(Commit)
+    assert commit.start_ms == 1000 - 300
+    assert commit.speech_end_ms == commit.speech_end_arrived_ms == 1600
+    assert commit.end_ms == 2400
+    assert commit.voiced_ms == 600
+    assert (commit.turn, commit.revision, commit.reason) == (1, 0, "silence")
+
+
+def test_an_utterance_is_never_longer_than_the_bound() -> None:
+    line = Line().hear("v65000 s800")
+    commits = [each for each in line.decisions if isinstance(each, Commit)]
+    assert [each.reason for each in commits] == ["max_utterance", "max_utterance", "silence"]
+    assert all(each.end_ms - each.start_ms <= 30_000 for each in commits)
+    assert commits[0].end_ms <= commits[1].start_ms, "no sample belongs to two turns"
+
+
+def test_decisions_do_not_depend_on_the_speed_of_arrival() -> None:
+    pattern = "s400 v900 s300 v500 s1200 v700 s900"
+    live, file = Line().hear(pattern), Line().burst(pattern)
+    assert live.names == file.names
+    assert [each.end_ms for each in live.decisions if isinstance(each, Commit)] == [
+        each.end_ms for each in file.decisions if isinstance(each, Commit)
+    ]
+
+
+class TestNoPackets:
+    def test_a_client_that_stops_in_mid_speech_is_answered_after_1500_ms(self) -> None:
+        assert Line().hear("v600 s100").quiet_line(1480).names == ["SpeechStarted"]
+        line = Line().hear("v600 s100").quiet_line(1500)
+        assert line.one(Commit).reason == "no_packets"
+
+    def test_and_the_next_time_after_500_ms(self) -> None:
+        line = Line().hear("v600").quiet_line(5000).hear("s1000 v600")
+        assert line.quiet_line(500).names.count("Commit") == 2
+
+    def test_a_recorder_is_answered_after_500_ms(self) -> None:
+        line = Line()
+        line.turns.recorder = True
+        assert line.hear("v600").quiet_line(500).names == ["SpeechStarted", "Commit"]
+
+    def test_late_audio_reopens_the_turn_with_everything_it_had(self) -> None:
+        line = Line().hear("v600").quiet_line(1600).burst("v400").hear("s800")
+        assert line.names == ["SpeechStarted", "Commit", "Reopen", "Commit"]
+        last = line.decisions[-1]
+        assert isinstance(last, Commit)
+        assert (last.turn, last.revision, last.start_ms, last.voiced_ms) == (1, 1, 0, 1000)
+        assert line.decisions[2] == Reopen(turn=1, revision=1)
+
+    def test_a_stalled_network_is_no_push_to_talk(self) -> None:
+        line = Line().hear("v600").quiet_line(1600).burst("v400")
+        assert line.quiet_line(1400).names[-1] == "Reopen"
+
+    def test_late_silence_reopens_nothing(self) -> None:
+        assert Line().hear("v600").quiet_line(1600).hear("s700").names[-1] == "Commit"
+
+    def test_after_agent_audio_late_speech_is_the_next_turn(self) -> None:
+        line = Line().hear("v600").quiet_line(1600).agent_speaks()
+        line.turns.agent_stopped()
+        line.hear("v600 s800")
+        commits = [each for each in line.decisions if isinstance(each, Commit)]
+        assert [(each.turn, each.revision) for each in commits] == [(1, 0), (2, 0)]
+
+    def test_after_a_pause_of_the_session_the_clock_goes_on_where_it_stood(self) -> None:
+        line = Line().hear("v600")
+        line.turns.frozen(10_000)
+        assert line.turns.next_deadline == 600 + 10_000 + 1500
+
+
+class TestBargeIn:
+    def test_the_documented_sensitivity_is_physical(self) -> None:
+        assert interrupt_frames(8) * FRAME_MS == 240
+        assert interrupt_frames(1) == 2
+        assert interrupt_frames(100) == 150
+
+    def test_speech_over_the_agent_stops_it_after_240_ms(self) -> None:
+        line = Line().agent_speaks().hear("v220")
+        assert line.names == ["SpeechStarted"]
+        line.hear("v20")
+        assert line.decisions[-1] == Interrupt(turn=1, at_ms=240)
+
+    def test_it_is_counted_through_short_gaps(self) -> None:
+        assert "Interrupt" in Line().agent_speaks().hear("v120 s200 v120").names
+        assert "Interrupt" not in Line().agent_speaks().hear("v120 s260 v120").names
+
+    def test_what_stopped_the_agent_is_the_next_turn(self) -> None:
+        line = Line().agent_speaks().hear("v600 s800")
+        assert line.names == ["SpeechStarted", "Interrupt", "Commit"]
+        assert line.one(Commit).start_ms == 0
+
+    def test_a_short_sound_over_the_agent_is_nothing(self) -> None:
+        line = Line().agent_speaks().hear("v200 s800")
+        assert line.decisions[-1] == Ignore(at_ms=1000, reason="below_interrupt_threshold")
+        line.turns.agent_stopped()
+        assert line.hear("v600 s800").decisions[-1].turn == 1  # type: ignore[union-attr]
+
+    def test_speech_that_arrived_before_the_reply_is_no_interruption(self) -> None:
+        line = Line().burst("v600 s800")
+        line.now += 100
+        line.turns.agent_started(line.now + 50)
+        line.burst("v2000 s800")
+        assert line.names == ["SpeechStarted", "Commit", "SpeechStarted", "Commit"]
+
+    def test_a_caller_who_goes_on_talking_into_the_reply_interrupts_it(self) -> None:
+        line = Line().hear("v600 s800 v200").agent_speaks().hear("v240 s800")
+        assert line.names == ["SpeechStarted", "Commit", "SpeechStarted", "Interrupt", "Commit"]
+
+    def test_an_answer_begun_in_the_last_moment_of_the_reply_is_a_turn(self) -> None:
+        line = Line().agent_speaks().hear("v100")
+        line.turns.agent_stopped()
+        assert line.hear("v500 s800").names == ["SpeechStarted", "Commit"]
+
+
+def test_stop_listening_ends_the_turn_at_once() -> None:
+    line = Line().hear("v600")
+    assert isinstance(line.turns.flush()[0], Commit)
+    assert line.turns.flush() == []
+
+
+def test_audio_is_kept_only_as_long_as_it_may_be_needed() -> None:
+    line = Line().hear("s60000")
+    assert line.turns.audio_ms - line.turns.keep_from_ms <= 400
+    line.hear("v600 s200")
+    assert line.turns.keep_from_ms == 60_000 - 300
+    started = [each for each in line.decisions if isinstance(each, SpeechStarted)]
+    assert started[0].at_ms == 60_000
