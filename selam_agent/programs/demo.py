@@ -1,0 +1,100 @@
+"""``selam-agent demo``: a simulated caller books a clinic visit on a real server, offline."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from selam_agent.client import ClientError, SelamClient
+from selam_agent.ports import Pcm16
+from selam_agent.programs.caller import CallFailed, Say, SimulatedCaller
+from selam_agent.programs.caller_voice import Line, VoiceFailed, speak_lines
+from selam_agent.programs.local_server import LocalServer, ServerFailed, local_server
+from selam_agent.programs.page import write_page
+from selam_agent.programs.recording import Recording
+from selam_agent.programs.report import report
+from selam_agent.programs.story import STORIES, Story
+from selam_agent.programs.terminal import CallView
+
+
+def run(out: Path, languages: Sequence[str], json_to: str | None = None) -> int:
+    """Holds the calls, writes the page, and says what went wrong; the exit status."""
+    # Standard output belongs to the JSON when it goes there.
+    console = Console(stderr=json_to == "-", highlight=False)
+    try:
+        calls, engines = asyncio.run(_calls([STORIES[code] for code in languages], console))
+    except (ServerFailed, VoiceFailed, CallFailed, ClientError) as error:
+        console.print(f"[bold red]The demo failed:[/] {error}", markup=True, soft_wrap=True)
+        return 1
+    page = write_page(out, calls, engines=engines, made=datetime.now().astimezone())
+    reports = [data for _, data in calls]
+    if json_to is not None:
+        _write_json(json_to, {"engines": engines, "page": str(page), "calls": reports})
+    return _closing(console, reports, page)
+
+
+async def _calls(
+    stories: Sequence[Story], console: Console
+) -> tuple[list[tuple[Recording, dict[str, Any]]], str]:
+    begun = time.monotonic()
+    console.print("Starting a server of its own on a free port, offline …")
+    lines = [Line(line.text, story.caller, pitch=story.pitch) for story in stories for line in story.lines]
+    speaking = asyncio.create_task(speak_lines(lines))
+    try:
+        async with local_server() as server:
+            console.print(f"{server.url} is up after {time.monotonic() - begun:.1f} s.")
+            console.print(server.engines, style="yellow", soft_wrap=True)
+            spoken = iter(await speaking)
+            calls = [
+                await _call(server, story, [next(spoken) for _ in story.lines], console) for story in stories
+            ]
+            return calls, server.engines
+    finally:
+        speaking.cancel()
+        await asyncio.gather(speaking, return_exceptions=True)
+
+
+async def _call(
+    server: LocalServer, story: Story, audio: list[Pcm16], console: Console
+) -> tuple[Recording, dict[str, Any]]:
+    view = CallView(console, story)
+    script = [Say(line.text, pcm, line.cut_in_ms) for line, pcm in zip(story.lines, audio, strict=True)]
+    async with SelamClient(server.url, api_key=server.api_key, voice=story.voice) as client:
+        caller = SimulatedCaller(client, on_event=view.show)
+        recording = await caller.call(
+            script, language=story.language, voice=story.voice, greeting=story.greeting
+        )
+    return recording, report(recording, story, datetime.now(UTC))
+
+
+def _write_json(target: str, content: dict[str, Any]) -> None:
+    text = json.dumps(content, ensure_ascii=False, indent=2)
+    if target == "-":
+        sys.stdout.write(text + "\n")
+    else:
+        Path(target).write_text(text + "\n", encoding="utf-8")
+
+
+def _closing(console: Console, reports: Sequence[dict[str, Any]], page: Path) -> int:
+    console.print()
+    for data in reports:
+        for problem in data["problems"]:
+            console.print(f"{data['title']}: {problem}.", style="bold red", soft_wrap=True)
+    failed = any(data["problems"] for data in reports)
+    if not failed:
+        said = sum(1 for data in reports for turn in data["turns"] if turn["who"] == "caller")
+        booked = ", ".join(str(data["result"]["at"]) for data in reports)
+        console.print(
+            f"All {said} lines understood and answered. Booked: {booked}", style="bold green", soft_wrap=True
+        )
+    console.print(f"Listen and look:  {page.resolve()}", soft_wrap=True)
+    console.print("Talk to it:       make serve   (or: selam-agent serve)", soft_wrap=True)
+    return 1 if failed else 0
