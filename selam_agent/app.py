@@ -1,0 +1,288 @@
+"""The composition root: the only module that knows every part of the server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from aiohttp import web
+
+from selam_agent.engines import catalog
+from selam_agent.errors import SettingsError
+from selam_agent.languages import packs as language_packs
+from selam_agent.languages.packs import Packs
+from selam_agent.ports import ChatModel, SynthesisRequest, Synthesizer, Transcriber, TranscriptionRequest
+from selam_agent.session.config import Engines
+from selam_agent.session.registry import Registry
+from selam_agent.settings import Settings
+from selam_agent.store import KeyStore, Tier
+from selam_agent.wire import redact
+from selam_agent.wire.counters import Counters
+from selam_agent.wire.limits import Limits
+from selam_agent.wire.origins import Origins, origin_check
+from selam_agent.wire.rest import Rest
+from selam_agent.wire.selam import SelamNamespace
+from selam_agent.wire.transport import build_socketio
+
+log = logging.getLogger(__name__)
+
+_SOCKET_PATH = "/socket.io/"
+
+# What the kernel may hold for a client that does not read; more would hide it for many seconds.
+_SEND_BUFFER = 128 * 1024
+_SHUTDOWN_S = 2.0
+
+
+class App:
+    """One server. ``await App.build(settings)``, ``await start()``, ``await stop()``.
+
+    ``new_key`` is the secret of the key made at the very first start, to be shown once.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        engines: Engines,
+        packs: Packs,
+        keys: KeyStore,
+        limits: Limits | None = None,
+        new_key: str | None = None,
+    ) -> None:
+        self.settings = settings
+        self.engines = engines
+        self.packs = packs
+        self.keys = keys
+        self.new_key = new_key
+        self.port = 0
+        self.registry = Registry(engines=engines, packs=packs, settings=settings)
+        limits = limits or Limits(unauthenticated_sockets=settings.server.unauthenticated_sockets)
+        self._counters = Counters()
+        self._sio = build_socketio(limits)
+        self._door = SelamNamespace(self._sio, self.registry, keys, limits, self._counters)
+        self._not_ready = ["engines are warming up"]
+        self._warming: asyncio.Task[None] | None = None
+        self._runner: web.AppRunner | None = None
+        self._site: web.SockSite | None = None
+
+    @classmethod
+    async def build(
+        cls,
+        settings: Settings,
+        *,
+        api_key: str | None = None,
+        engines: Engines | None = None,
+        limits: Limits | None = None,
+    ) -> App:
+        """Reads packs and keys and makes the engines.
+
+        Args:
+            settings: the whole tree.
+            api_key: an OWNER key from outside (``SELAM_API_KEY``); nothing is stored for it.
+            engines: ready engines instead of those that the settings name.
+            limits: bounds of the sockets, for tests.
+
+        Raises:
+            SettingsError: a setting, a pack, the data directory or an engine cannot be used.
+        """
+        if settings.server.offline:
+            go_offline()
+        keys = KeyStore.open(settings.server.data_dir, api_key=api_key)
+        packs = language_packs.load()
+        if engines is None:
+            # Loading models takes seconds and holds no lock the loop needs.
+            engines = await asyncio.to_thread(_build_engines, settings, packs)
+        new_key = keys.create(Tier.OWNER, "first start")[1] if keys.empty else None
+        return cls(settings, engines=engines, packs=packs, keys=keys, limits=limits, new_key=new_key)
+
+    @property
+    def url(self) -> str:
+        """Where this machine reaches the server; any address is reached through loopback."""
+        host = self.settings.server.host
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, host)
+        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
+
+    async def start(self) -> int:
+        """Binds and serves; ``/readyz`` answers 200 once the engines are warm.
+
+        Returns:
+            The port, also when the settings ask for any (0).
+
+        Raises:
+            SettingsError: the address cannot be used.
+        """
+        redact.install()
+        rest = Rest(
+            keys=self.keys,
+            voices=self.voices,
+            not_ready=lambda: self._not_ready,
+            gauges=self._gauges,
+            counters=self._counters,
+            socket_path=_SOCKET_PATH,
+        )
+        origins = origin_check(Origins(self.settings.server.cors_origins), socket_path=_SOCKET_PATH)
+        web_app = web.Application(middlewares=[origins, rest.guard])
+        rest.attach(web_app)
+        self._sio.attach(web_app)
+        listener = _bind(self.settings.server.host, self.settings.server.port)
+        self.port = listener.getsockname()[1]
+        self._runner = web.AppRunner(
+            web_app,
+            access_log=logging.getLogger("selam_agent.access"),
+            shutdown_timeout=_SHUTDOWN_S,
+        )
+        await self._runner.setup()
+        self._site = web.SockSite(self._runner, listener)
+        await self._site.start()
+        self._warming = asyncio.create_task(self._warm(), name="warm engines")
+        return self.port
+
+    async def warm(self) -> None:
+        """Waits until the engines are warm."""
+        if self._warming is not None:
+            await asyncio.shield(self._warming)
+
+    async def stop(self) -> None:
+        """Takes no new connections, ends the sessions, lets the goodbyes leave, closes everything."""
+        self._not_ready = ["shutting down"]
+        if self._site is not None:
+            await self._site.stop()
+            self._site = None
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
+        await self.registry.aclose("shutdown")
+        await self._door.aclose()
+        await self._sio.shutdown()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        await self._sio.eio.end_tasks()
+        await _close(self.engines.transcriber)
+        await _close(self.engines.chat_model)
+        for synthesizer in self.engines.synthesizers.values():
+            await _close(synthesizer)
+
+    def voices(self) -> list[dict[str, Any]]:
+        """Every voice, and which of its engines would speak here (None: none is configured)."""
+        rows = []
+        for pack, voice in self.packs.voices():
+            names = [str(each["engine"]) for each in voice.engines]
+            rows.append(
+                {
+                    "name": voice.name,
+                    "language": pack.code,
+                    "language_name": pack.name,
+                    "gender": voice.gender,
+                    "engines": names,
+                    "engine": next((each for each in names if each in self.engines.synthesizers), None),
+                }
+            )
+        return rows
+
+    async def _warm(self) -> None:
+        """First uses are slow: model pages, worker processes, caches. Nobody should wait for them."""
+        synthesizers = (self._warm_synthesizer(each) for each in self.engines.synthesizers)
+        for result in await asyncio.gather(self._warm_transcriber(), *synthesizers, return_exceptions=True):
+            if isinstance(result, Exception):
+                log.warning("an engine did not warm up and is tried again when it is needed: %s", result)
+        self._not_ready = []
+
+    async def _warm_transcriber(self) -> None:
+        transcriber = self.engines.transcriber
+        if not transcriber.info.leaves_machine:
+            await transcriber.transcribe(TranscriptionRequest(audio=np.zeros(8_000, np.int16)))
+
+    async def _warm_synthesizer(self, name: str) -> None:
+        engine = self.engines.synthesizers[name]
+        if engine.info.leaves_machine:
+            return
+        for pack, entry in self.packs.voices():
+            for voice in entry.engines:
+                if voice["engine"] == name:
+                    request = SynthesisRequest(text=entry.name, language=pack.code, voice=voice)
+                    async for _ in engine.synthesize(request):
+                        pass
+                    return
+
+    def _gauges(self) -> Mapping[str, tuple[str, float]]:
+        return {
+            "selam_sessions": ("Live sessions.", len(self.registry.sessions)),
+            "selam_connections": ("Accepted and refused Socket.IO connections now.", self._door.connections),
+        }
+
+
+def serve(settings: Settings, *, api_key: str | None = None) -> None:
+    """Runs the server until SIGINT or SIGTERM.
+
+    Raises:
+        SettingsError: the server cannot start.
+    """
+    asyncio.run(_serve(settings, api_key))
+
+
+async def _serve(settings: Settings, api_key: str | None) -> None:
+    app = await App.build(settings, api_key=api_key)
+    try:
+        await app.start()
+        print(f"selam-agent listens on {app.url}", flush=True)
+        if app.new_key is not None:
+            print(f"Your API key, shown only this once: {app.new_key}", flush=True)
+        await _until_signalled()
+    finally:
+        await app.stop()
+
+
+async def _until_signalled() -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises instead
+            loop.add_signal_handler(number, stopped.set)
+    await stopped.wait()
+
+
+async def _close(engine: Transcriber | ChatModel | Synthesizer) -> None:
+    try:
+        await engine.aclose()
+    except Exception:
+        log.exception("closing %s failed", type(engine).__name__)
+
+
+def go_offline() -> None:
+    """Keeps libraries from asking the network for models; before the first of them is imported."""
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"):
+        os.environ[name] = "1"
+
+
+def _build_engines(settings: Settings, packs: Packs) -> Engines:
+    return Engines(
+        transcriber=catalog.build_transcriber(settings),
+        chat_model=catalog.build_chat_model(settings, packs),
+        synthesizers=catalog.build_synthesizers(settings),
+    )
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family[0], socket.SOCK_STREAM)
+        try:
+            if os.name == "posix":
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+            listener.bind(family[4])
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SettingsError(f"server.host, server.port: cannot listen on {host}:{port}: {reason}") from error
+    return listener

@@ -1,0 +1,213 @@
+"""The keys that open the server, in one small SQLite file.
+
+Only SHA-256 hashes are stored: a key is 256 random bits, so no slow hash is needed, and a stolen file
+opens nothing. SQLite makes every change atomic and lets ``selam-agent keys`` work beside a running
+server, which sees a new or revoked key at the next connection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import logging
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import IntEnum
+from pathlib import Path
+
+from selam_agent.errors import AuthenticationError, SettingsError, ValidationError
+
+log = logging.getLogger(__name__)
+
+KEY_PREFIX = "sk-selam-"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS keys (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    tier TEXT NOT NULL,
+    sha256 TEXT NOT NULL UNIQUE,
+    created TEXT NOT NULL,
+    revoked TEXT
+)
+"""
+
+
+class Tier(IntEnum):
+    """What a key may do; a higher tier includes the lower ones. The voice agent needs OWNER."""
+
+    FREE = 0
+    BETA = 1
+    PRO = 2
+    OWNER = 3
+
+    @classmethod
+    def parse(cls, name: str) -> Tier:
+        """Raises ValidationError that lists the tiers."""
+        try:
+            return cls[name.strip().upper()]
+        except KeyError:
+            names = [each.name for each in cls]
+            raise ValidationError(
+                f"There is no tier {name!r}; there are {', '.join(names)}.", details={"tiers": names}
+            ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A key without its secret. ``created`` and ``revoked`` are UTC."""
+
+    id: str
+    name: str
+    tier: Tier
+    created: datetime
+    revoked: datetime | None = None
+
+
+class KeyStore:
+    """Creates, lists, revokes and checks keys. Get one with ``open``.
+
+    Args:
+        path: the database, or None to accept ``api_key`` only.
+        api_key: a key from outside (``SELAM_API_KEY``) that counts as OWNER and is not stored.
+    """
+
+    def __init__(self, path: Path | None, api_key: str | None = None) -> None:
+        self._path = path
+        self._outside = _digest(api_key) if api_key else None
+
+    @classmethod
+    def open(cls, data_dir: Path, *, api_key: str | None = None) -> KeyStore:
+        """Makes ``data_dir`` (0700) and the database in it (0600) if they are missing.
+
+        Raises:
+            SettingsError: the directory or file cannot be used, and there is no ``api_key``.
+        """
+        path = data_dir / "keys.sqlite3"
+        store = cls(path, api_key)
+        try:
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Created here, because sqlite3 would apply the umask and be readable for a moment.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            path.chmod(0o600)
+            with store._database() as database:
+                database.execute(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            if api_key:
+                log.warning("%s: %s: no keys are stored; SELAM_API_KEY is the only one", data_dir, reason)
+                return cls(None, api_key)
+            raise SettingsError(
+                f"server.data_dir: keys cannot be stored in {data_dir}: {reason}. "
+                "Name a writable directory (SELAM_SERVER__DATA_DIR) or set SELAM_API_KEY."
+            ) from error
+        return store
+
+    def create(self, tier: Tier | str, name: str = "") -> tuple[str, str]:
+        """Makes a key.
+
+        Returns:
+            Its id, and the secret, which cannot be read again.
+
+        Raises:
+            ValidationError: no such tier.
+            SettingsError: nothing can be stored.
+        """
+        tier = tier if isinstance(tier, Tier) else Tier.parse(tier)
+        key_id = f"key_{secrets.token_hex(4)}"
+        secret = KEY_PREFIX + secrets.token_urlsafe(32)
+        row = (key_id, name, tier.name, _digest(secret).hex(), _now().isoformat())
+        with self._writing() as database:
+            database.execute("INSERT INTO keys (id, name, tier, sha256, created) VALUES (?, ?, ?, ?, ?)", row)
+        return key_id, secret
+
+    def list(self) -> list[Key]:
+        """All keys, oldest first, revoked ones too."""
+        return [key for key, _ in self._rows()]
+
+    def revoke(self, key_id: str) -> Key:
+        """Closes the server to a key, from its next connection on.
+
+        Raises:
+            ValidationError: there is no such key.
+        """
+        with self._writing() as database:
+            database.execute(
+                "UPDATE keys SET revoked = COALESCE(revoked, ?) WHERE id = ?", (_now().isoformat(), key_id)
+            )
+        for key in self.list():
+            if key.id == key_id:
+                return key
+        raise ValidationError(f"There is no key {key_id!r}; see `selam-agent keys list`.", code="unknown_key")
+
+    def check(self, secret: str) -> Key:
+        """The key that ``secret`` belongs to.
+
+        Every stored hash is compared in constant time, so the answer's delay says nothing.
+
+        Raises:
+            AuthenticationError: empty, unknown or revoked.
+        """
+        if not secret:
+            raise AuthenticationError("An API key is needed.", code="missing_api_key")
+        digest = _digest(secret)
+        found: Key | None = None
+        if self._outside is not None and hmac.compare_digest(digest, self._outside):
+            found = Key(id="key_environment", name="SELAM_API_KEY", tier=Tier.OWNER, created=_now())
+        for key, stored in self._rows():
+            if hmac.compare_digest(digest, stored) and key.revoked is None:
+                found = key
+        if found is None:
+            raise AuthenticationError("This API key is not valid.")
+        return found
+
+    @property
+    def empty(self) -> bool:
+        """Whether no key at all would be accepted."""
+        return self._outside is None and all(key.revoked for key in self.list())
+
+    def _rows(self) -> Iterator[tuple[Key, bytes]]:
+        if self._path is None:
+            return
+        with self._database() as database:
+            rows = database.execute(
+                "SELECT id, name, tier, sha256, created, revoked FROM keys ORDER BY created, id"
+            ).fetchall()
+            for key_id, name, tier, sha256, created, revoked in rows:
+                yield (
+                    Key(
+                        id=key_id,
+                        name=name,
+                        tier=Tier[tier],
+                        created=datetime.fromisoformat(created),
+                        revoked=datetime.fromisoformat(revoked) if revoked else None,
+                    ),
+                    bytes.fromhex(sha256),
+                )
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._database() as database, database:
+                yield database
+        except sqlite3.Error as error:
+            raise SettingsError(f"server.data_dir: {self._path}: {error}") from error
+
+    @contextlib.contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        if self._path is None:
+            raise SettingsError("server.data_dir cannot be written; keys cannot be stored")
+        with contextlib.closing(sqlite3.connect(self._path, timeout=5.0)) as database:
+            yield database
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

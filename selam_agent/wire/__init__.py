@@ -1,0 +1,1 @@
+"""How clients talk to the server: the Socket.IO namespace, REST, keys and origins."""

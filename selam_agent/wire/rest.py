@@ -1,0 +1,143 @@
+"""The HTTP routes beside the sockets: health, voices, metrics, and the page at ``/``."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+import orjson
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from selam_agent.errors import AuthenticationError, AuthorizationError, SelamError
+from selam_agent.store import KeyStore
+from selam_agent.wire.auth import request_key
+from selam_agent.wire.counters import Counters
+from selam_agent.wire.envelope import error_response
+
+log = logging.getLogger(__name__)
+
+_OPEN_PATHS = ("/", "/healthz", "/readyz", "/metrics", "/favicon.ico", "/favicon.svg")
+_FORWARDED = (hdrs.FORWARDED, hdrs.X_FORWARDED_FOR)
+_PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+Gauges = Mapping[str, tuple[str, float]]
+
+
+class Rest:
+    """The routes.
+
+    Args:
+        keys: checked for every route that is not open.
+        voices: the rows of ``GET /v1/voices``.
+        not_ready: the reasons why sessions cannot be served yet; empty when they can.
+        gauges: name → (help, value), asked at each scrape.
+        socket_path: left to Socket.IO, which asks for the key itself.
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: KeyStore,
+        voices: Callable[[], Sequence[Mapping[str, Any]]],
+        not_ready: Callable[[], Sequence[str]],
+        gauges: Callable[[], Gauges],
+        counters: Counters,
+        socket_path: str,
+    ) -> None:
+        self._keys = keys
+        self._voices = voices
+        self._not_ready = not_ready
+        self._gauges = gauges
+        self._counters = counters
+        self._socket_path = socket_path
+
+    def attach(self, app: web.Application) -> None:
+        app.router.add_get("/", self._index)
+        app.router.add_get("/favicon.ico", self._favicon)
+        app.router.add_get("/favicon.svg", self._favicon)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/v1/voices", self._list_voices)
+
+    @web.middleware
+    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Asks for a key where one is needed, and says every error in the documented envelope."""
+        if request.path.startswith(self._socket_path):
+            return await handler(request)
+        try:
+            if request.path not in _OPEN_PATHS:
+                self._keys.check(request_key(request))
+            return await handler(request)
+        except AuthenticationError as error:
+            challenge = {"WWW-Authenticate": "Bearer"}
+            return error_response(401, error.type, error.code, error.message, headers=challenge)
+        except SelamError as error:
+            status = 403 if isinstance(error, AuthorizationError) else 400
+            return error_response(status, error.type, error.code, error.message)
+        except web.HTTPNotFound:
+            return error_response(404, "invalid_request_error", "not_found", "There is nothing here.")
+        except web.HTTPMethodNotAllowed as error:
+            allow = {"Allow": ", ".join(sorted(error.allowed_methods))}
+            return error_response(
+                405, "invalid_request_error", "method_not_allowed", "Not with this method.", headers=allow
+            )
+        except web.HTTPException as error:
+            return error_response(error.status, "invalid_request_error", "bad_request", error.reason)
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            return error_response(500, "server_error", "internal_error", "The server could not answer.")
+
+    async def _index(self, _: web.Request) -> web.Response:
+        return _static("index.html", "text/html")
+
+    async def _favicon(self, _: web.Request) -> web.Response:
+        return _static("favicon.svg", "image/svg+xml")
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return _json({"status": "ok"})
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        reasons = list(self._not_ready())
+        if reasons:
+            return _json({"status": "unavailable", "reasons": reasons}, status=503)
+        return _json({"status": "ready"})
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        if not _is_local(request):
+            self._keys.check(request_key(request))
+        text = self._counters.exposition(dict(self._gauges()))
+        return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    async def _list_voices(self, _: web.Request) -> web.Response:
+        return _json({"voices": list(self._voices())})
+
+
+def _is_local(request: web.Request) -> bool:
+    """Whether the client itself is on this machine; behind a proxy on it every peer would seem so."""
+    if any(name in request.headers for name in _FORWARDED) or request.remote is None:
+        return False
+    try:
+        return ipaddress.ip_address(request.remote).is_loopback
+    except ValueError:
+        return False
+
+
+def _static(name: str, content_type: str) -> web.Response:
+    body = files("selam_agent.wire").joinpath("web", name).read_bytes()
+    charset = "utf-8" if content_type == "text/html" else None
+    return web.Response(body=body, content_type=content_type, charset=charset, headers=_PAGE_HEADERS)
+
+
+def _json(data: Any, *, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(data), content_type="application/json")

@@ -1,0 +1,209 @@
+"""The SelamGPT voice agent protocol: Socket.IO namespace ``/v1/audio/agent``.
+
+Handlers only check and enqueue; nothing in the receive loop waits. Every event a client may send is
+in one table; the library's own lookup by method name is not used, because with it a client's event
+named ``connect`` or ``disconnect`` would run the connection's own handlers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import socketio
+
+from selam_agent.errors import SelamError, SessionError, ValidationError
+from selam_agent.store import KeyStore
+from selam_agent.wire import auth
+from selam_agent.wire.counters import Counters
+from selam_agent.wire.formats import parse_start
+from selam_agent.wire.limits import Limits
+from selam_agent.wire.selam_connection import Connection
+from selam_agent.wire.selam_outlet import ConnectionOutlet, SessionOutlet
+from selam_agent.wire.transport import NAMESPACE, AgentSocketIO
+
+if TYPE_CHECKING:
+    from selam_agent.session.registry import Registry
+    from selam_agent.session.session import Session
+
+log = logging.getLogger(__name__)
+
+
+class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
+    """The door: accepts or refuses clients and hands their events to their connection."""
+
+    def __init__(
+        self, sio: AgentSocketIO, registry: Registry, keys: KeyStore, limits: Limits, counters: Counters
+    ) -> None:
+        super().__init__(NAMESPACE)
+        self._sio = sio
+        self._registry = registry
+        self._keys = keys
+        self._limits = limits
+        self._counters = counters
+        self._connections: dict[str, Connection] = {}
+        self._waiting: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+        self._watch_engine()
+        sio.register_namespace(self)
+
+    @property
+    def connections(self) -> int:
+        return len(self._connections)
+
+    async def trigger_event(self, event: Any, *args: Any) -> None:
+        """Every event of the namespace arrives here, the library's own two included.
+
+        The library's ``connect`` carries the environ object of the very socket, and at its
+        ``disconnect`` the sid is no longer connected. Neither can be said of a client's event.
+        """
+        sid, rest = args[0], args[1:]
+        if event == "connect" and len(rest) == 2 and self._is_environ(sid, rest[0]):
+            self._on_connect(sid, rest[0], rest[1])
+        elif event == "disconnect" and not self._sio.manager.is_connected(sid, NAMESPACE):
+            self._on_disconnect(sid)
+        elif (connection := self._connections.get(sid)) is not None:
+            connection.receive(event, rest)
+
+    async def aclose(self) -> None:
+        """Says goodbye: sends what is queued, then closes every socket."""
+        self._draining = True
+        await asyncio.gather(*(self._farewell(each) for each in list(self._connections.values())))
+        await asyncio.gather(*(self._sio.eio.hang_up(each, 1.0) for each in list(self._sio.eio.sockets)))
+        for timer in self._waiting.values():
+            timer.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # ------------------------------------------------------------ sockets below the namespace
+
+    def _watch_engine(self) -> None:
+        engine = self._sio.eio
+        opened, closed = engine.handlers["connect"], engine.handlers["disconnect"]
+
+        async def on_open(eio_sid: str, environ: dict[str, Any]) -> Any:
+            if self._draining or len(self._waiting) >= self._limits.unauthenticated_sockets:
+                self._counters.add("selam_connections_total", "outcome", "turned_away")
+                return "The server has no room for another connection now."
+            self._expect_namespace(eio_sid)
+            return await opened(eio_sid, environ)
+
+        async def on_close(eio_sid: str, reason: str) -> None:
+            await closed(eio_sid, reason)
+            engine.forget(eio_sid)
+            self._stop_waiting(eio_sid)
+
+        engine.on("connect", on_open)
+        engine.on("disconnect", on_close)
+
+    def _expect_namespace(self, eio_sid: str) -> None:
+        def too_late() -> None:
+            self._start(self._sio.eio.hang_up(eio_sid, self._limits.refused_s))
+
+        self._stop_waiting(eio_sid)
+        self._waiting[eio_sid] = asyncio.get_running_loop().call_later(self._limits.unaccepted_s, too_late)
+
+    def _stop_waiting(self, eio_sid: str) -> None:
+        if (timer := self._waiting.pop(eio_sid, None)) is not None:
+            timer.cancel()
+
+    # ------------------------------------------------------------ the namespace's own events
+
+    def _is_environ(self, sid: str, candidate: Any) -> bool:
+        eio_sid = self._sio.manager.eio_sid_from_sid(sid, NAMESPACE)
+        return eio_sid is not None and candidate is self._sio.environ.get(eio_sid)
+
+    def _on_connect(self, sid: str, environ: dict[str, Any], given: Any) -> None:
+        eio_sid = self._sio.manager.eio_sid_from_sid(sid, NAMESPACE)
+        connection = Connection(self, sid, eio_sid)
+        self._connections[sid] = connection
+        try:
+            key = auth.owner(self._keys, auth.handshake_key(environ, given))
+            voice = auth.handshake_field(environ, given, "voice")
+            self._check_voice(voice)
+        except SelamError as error:
+            self._refuse(connection, error)
+            return
+        except Exception:
+            log.exception("the handshake of %s failed", sid)
+            self._refuse(connection, SessionError("The server could not accept the connection."))
+            return
+        self._stop_waiting(eio_sid)
+        connection.accept(key, voice)
+        self._counters.add("selam_connections_total", "outcome", "accepted")
+
+    def _check_voice(self, voice: str) -> None:
+        if voice:
+            return self._registry.check_voice(voice)
+        try:
+            return self._registry.check_voice("")
+        except ValidationError as error:
+            names = (error.details or {}).get("voices", [])
+            listed = f" The voices are {', '.join(names)}." if names else ""
+            raise ValidationError(
+                f"The handshake names no voice.{listed}", code="missing_voice", details=error.details
+            ) from None
+
+    def _refuse(self, connection: Connection, error: SelamError) -> None:
+        self._counters.add("selam_connections_total", "outcome", error.type)
+        connection.outlet.refuse(error)
+        self._start(self._farewell(connection))
+
+    def _on_disconnect(self, sid: str) -> None:
+        connection = self._connections.pop(sid, None)
+        if connection is None:
+            return
+        connection.lost()
+        socket = self._sio.eio.sockets.get(connection.eio_sid)
+        if socket is not None and not socket.closing:
+            # The client has left the namespace, or was told to, and kept the socket.
+            self._expect_namespace(connection.eio_sid)
+
+    async def _farewell(self, connection: Connection) -> None:
+        """Sends what is queued, disconnects the namespace, and closes the socket below it."""
+        grace = self._limits.refused_s
+        await connection.outlet.flush(self._limits.flush_s if self._draining else grace / 2)
+        await self._sio.disconnect(connection.sid, NAMESPACE)
+        await self._sio.eio.hang_up(connection.eio_sid, grace / 2)
+
+    # ------------------------------------------------------------ for connections
+
+    async def emit_to(self, sid: str, eio_sid: str, name: str, data: dict[str, Any]) -> None:
+        """The only emit of the package; returns when the transport has taken the packet."""
+        await self._sio.emit(name, data, to=sid, namespace=NAMESPACE)
+        if (socket := self._sio.eio.sockets.get(eio_sid)) is not None:
+            await socket.queue.join()
+
+    def open_session(self, connection: Connection, data: object) -> Session:
+        assert connection.key is not None
+        start = parse_start(data, connection.voice)
+        running = connection.session
+        session = self._registry.open(
+            start.config,
+            SessionOutlet(connection.outlet, binary=start.binary),
+            owner=connection.key.id,
+            replaces=None if running is None or running.ended.is_set() else running,
+        )
+        self._counters.add("selam_sessions_started_total")
+        return session
+
+    def cut(self, connection: Connection, reason: str) -> None:
+        """Ends a connection whose client does not read; it could not be told anyway."""
+        log.warning("disconnected %s, which does not read: %s", connection.sid, reason)
+        if (websocket := self._sio.eio.websockets.get(connection.eio_sid)) is not None:
+            websocket.cut()
+        self._start(self._sio.eio.hang_up(connection.eio_sid, self._limits.refused_s))
+
+    def outlet_for(self, connection: Connection) -> ConnectionOutlet:
+        async def emit(name: str, data: dict[str, Any]) -> None:
+            await self.emit_to(connection.sid, connection.eio_sid, name, data)
+
+        return ConnectionOutlet(
+            emit, lambda reason: self.cut(connection, reason), self._limits, self._counters
+        )
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

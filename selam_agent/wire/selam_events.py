@@ -1,0 +1,118 @@
+"""Events of a session as SelamGPT payloads: the one table between ``events.py`` and the wire."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from selam_agent.events import (
+    AudioChunk,
+    AudioEnd,
+    Connected,
+    ErrorEvent,
+    Event,
+    Notice,
+    SessionStarted,
+)
+
+
+def payload(event: Event, *, binary: bool = False) -> dict[str, Any]:
+    """The documented keys and our additions.
+
+    Args:
+        event: any event of ``events.py``.
+        binary: send audio as bytes (a Socket.IO attachment) instead of base64 text.
+    """
+    if isinstance(event, AudioChunk):
+        return _audio_chunk(event, binary=binary)
+    special = _SPECIAL.get(type(event))
+    return special(event) if special else as_dict(event)
+
+
+def weight(event: Event) -> tuple[int, float]:
+    """About how many bytes the event takes on the wire, and how many ms of audio it holds."""
+    if isinstance(event, AudioChunk):
+        return len(event.audio) * 4 // 3 + 256 + 48 * len(event.words), event.duration_ms
+    texts = (getattr(event, name, "") for name in ("text", "delta", "spoken_text", "message"))
+    return 256 + sum(2 * len(text) for text in texts if isinstance(text, str)), 0.0
+
+
+def _audio_chunk(event: AudioChunk, *, binary: bool) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "audio": event.audio if binary else base64.b64encode(event.audio).decode("ascii"),
+        "format": event.format,
+        "sample_rate": event.sample_rate,
+        "index": event.index,
+        "duration_ms": round(event.duration_ms, 3),
+        "text": event.text,
+        "turn_id": event.turn_id,
+        "reply_id": event.reply_id,
+    }
+    if event.words:
+        data["words"] = [[word.text, word.start_ms, word.end_ms] for word in event.words]
+    return data
+
+
+def _audio_end(event: AudioEnd) -> dict[str, Any]:
+    return {
+        "total_chunks": event.total_chunks,
+        "interrupted": event.interrupted,
+        "spoken_text": event.spoken_text,
+        "turn_id": event.turn_id,
+        "reply_id": event.reply_id,
+    }
+
+
+def _session_started(event: SessionStarted) -> dict[str, Any]:
+    data = as_dict(event)
+    extra = data.pop("extra")
+    return {**extra, **data}
+
+
+def _notice(event: Notice) -> dict[str, Any]:
+    data: dict[str, Any] = {"code": event.code, "message": event.message}
+    if event.details:
+        data["details"] = plain(event.details)
+    return data
+
+
+def _error(event: ErrorEvent) -> dict[str, Any]:
+    """Flat keys for our clients, and the envelope that the documented HTTP errors have."""
+    data: dict[str, Any] = {
+        "type": event.type,
+        "code": event.code,
+        "message": event.message,
+        "retryable": event.retryable,
+        "error": {"message": event.message, "type": event.type, "code": event.code},
+    }
+    if event.details:
+        data["details"] = plain(event.details)
+    return data
+
+
+def _connected(event: Connected) -> dict[str, Any]:
+    return {"status": event.status, "sid": event.sid, "voice": event.voice, "message": event.message}
+
+
+def plain(value: Any) -> Any:
+    """Mappings and sequences as JSON has them."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(each) for each in value]
+    return value
+
+
+def as_dict(event: Event) -> dict[str, Any]:
+    """A dataclass event by its own field names."""
+    return {name: plain(getattr(event, name)) for name in event.__dataclass_fields__}
+
+
+_SPECIAL: dict[type[Event], Callable[[Any], dict[str, Any]]] = {
+    AudioEnd: _audio_end,
+    Connected: _connected,
+    ErrorEvent: _error,
+    Notice: _notice,
+    SessionStarted: _session_started,
+}
