@@ -115,7 +115,9 @@ class EspeakLibrary:
         self._data = _overlay(self._lib, Path(library), data, overlay_dir, buffer_ms)
         self.sample_rate = _initialize(self._lib, self._data, buffer_ms)
         """Samples per second of everything spoken: 22050."""
-        self._variants = frozenset(p.name for p in (self._data / "voices" / "!v").iterdir())
+        self.variants_dir = self._data / "voices" / "!v"
+        """Directory of the variant files; a file's name is the variant's."""
+        self._variants = frozenset(p.name for p in self.variants_dir.iterdir())
         self._voice: str | None = None
         self._on_item: Callable[[bytes | WordMark], bool] | None = None
         self._error: BaseException | None = None

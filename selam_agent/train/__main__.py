@@ -1,0 +1,119 @@
+"""``python -m selam_agent.train STEP --work DIR``: see the package's text."""
+
+# ruff: noqa: E402 (the number of threads must be set before numpy and torch are imported)
+
+from __future__ import annotations
+
+import os
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from selam_agent.engines.espeak_library import EspeakLibrary
+from selam_agent.models import COMMAND_MODEL
+from selam_agent.train.batches import Batches
+from selam_agent.train.book import LANGUAGES, Book, read_book
+from selam_agent.train.card import write_card
+from selam_agent.train.decode import Decoder
+from selam_agent.train.evaluate import Examiner, examine
+from selam_agent.train.export import export
+from selam_agent.train.fit import Plan, fit, load_average
+from selam_agent.train.network import Shape
+from selam_agent.train.pools import Studio, make_pool
+from selam_agent.train.speakers import Split, read_settings, split_variants
+from selam_agent.train.tokens import build_tokenizer, encode_book, load_tokenizer, save_tokenizer, special_ids
+
+_POOLS = 2
+_UTTERANCES = 26_000
+
+
+class Workshop:
+    """The work directory and what every step needs from it."""
+
+    def __init__(self, work: Path, voices: Path, model: Path, seed: int, minutes: float) -> None:
+        self.work, self.voices, self.model, self.seed, self.minutes = work, voices, model, seed, minutes
+        work.mkdir(parents=True, exist_ok=True)
+        self.book: Book = read_book(voices)
+        self.library = EspeakLibrary(work / "es")
+        self.split: Split = split_variants(read_settings(self.library.variants_dir))
+        path = work / "tokenizer.json"
+        if not path.is_file():
+            save_tokenizer(build_tokenizer(self.book), path)
+        self.tokenizer = load_tokenizer(path)
+        self.ids = special_ids(self.tokenizer, LANGUAGES)
+        self.pool_paths = [work / f"pool-{number}" for number in range(1, _POOLS + 1)]
+        self.checkpoint = work / "checkpoint.pt"
+
+    def pools(self) -> None:
+        """Speaks the training utterances."""
+        for number, path in enumerate(self.pool_paths, 1):
+            studio = Studio(self.library, self.book, self.split, 100 * self.seed + number)
+            make_pool(studio, path, _UTTERANCES, _say)
+
+    def fit(self) -> None:
+        """Trains, or goes on training."""
+        phrases = encode_book(self.tokenizer, self.book)
+        batches = Batches(self.pool_paths, self.book, self.ids, phrases, self.seed)
+        shape = Shape(self.ids.vocabulary, batches.characters)
+        fit(shape, Plan(self.minutes, self.seed), batches, self.ids, self.checkpoint, _say)
+
+    def export(self) -> None:
+        """Writes the model directory from the last checkpoint."""
+        export(load_average(self.checkpoint), self.tokenizer, self.ids, self.book, self.model)
+
+    def evaluate(self) -> None:
+        """Examines the model directory and writes its card and thresholds."""
+        examiner = Examiner(self.library, self.book, self.split, Decoder(self.model), 1000 + self.seed)
+        results = examine(examiner, self.voices, self.split)
+        (self.work / "results.json").write_text(
+            json.dumps(results, ensure_ascii=False, indent=1), encoding="utf-8"
+        )
+        shape = load_average(self.checkpoint).shape
+        run = {
+            "phrases": sum(len(texts) for texts in self.book.phrases.values()),
+            "steps": f"{_POOLS * _UTTERANCES} utterances, {self.minutes:.0f} min of a thread, seed {self.seed}",
+            "shape": (
+                f"width {shape.width}, {shape.heads} heads, {shape.encoder_layers} encoder and "
+                f"{shape.decoder_layers} decoder layers, {shape.distinct} distinct encoder positions"
+            ),
+        }
+        write_card(self.model, results, self.split, run)
+        _say((self.model / "CARD.md").read_text(encoding="utf-8"))
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def main() -> None:
+    """Parses the command line and runs one step, or all of them."""
+    parser = argparse.ArgumentParser(prog="python -m selam_agent.train", description=__doc__)
+    parser.add_argument("step", choices=["all", "pools", "fit", "export", "evaluate"])
+    parser.add_argument("--work", type=Path, default=Path("train-work"))
+    parser.add_argument("--voices", type=Path, default=Path("voices"))
+    parser.add_argument("--model", type=Path, default=COMMAND_MODEL, help="where the model is written")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=65, help="training time, over all resumptions")
+    chosen = parser.parse_args()
+    shop = Workshop(chosen.work, chosen.voices, chosen.model, chosen.seed, chosen.minutes)
+    steps: dict[str, Callable[[], None]] = {
+        "pools": shop.pools,
+        "fit": shop.fit,
+        "export": shop.export,
+        "evaluate": shop.evaluate,
+    }
+    for name, step in steps.items():
+        if chosen.step in ("all", name):
+            began = time.monotonic()
+            step()
+            _say(f"{name}: {(time.monotonic() - began) / 60:.1f} min")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The model card and the thresholds file, written from the figures of the examination."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from selam_agent.train.decode import MARGIN_FRAMES, MAX_NEW_TOKENS
+from selam_agent.train.speakers import PRODUCT_VARIANTS, RENDERINGS, RULE, Split
+
+_INTRODUCTION = """\
+# The embedded command recogniser
+
+A Whisper model of {megabytes:.1f} MB that knows {phrases} phrases in five languages and nothing else:
+those of the language packs (`phrases.json`). It lets a fresh installation hold a conversation offline.
+
+**It was trained and tested on synthetic voices only** (espeak-ng). No human speech was used, so nothing
+is known about how it hears people; for people, use a real recogniser. The translations of the phrases
+await native speakers. Speech outside the book is answered with an empty text or a low log-probability.
+
+- Made by `python -m selam_agent.train all`: {steps}.
+- Architecture: Whisper, {shape}.
+- Data: espeak-ng 1.52 with {trained} speaker variants, other vocal tracts (±15 %), rooms, noise, G.711; all
+  made from the packs by fixed seeds. espeak's own noise source is not seeded, so a rerun is equivalent, not
+  identical.
+- Loads in stock faster-whisper (`WhisperModel(directory, local_files_only=True)`); there, pass
+  `without_timestamps=True, beam_size=1, temperature=0`, and a `language` of en, am or so, because
+  faster-whisper does not know `om` and `ti`.
+- Timestamps, translation, prompts and hotwords were not trained.
+
+## How to ask it
+
+Log-mel features of the utterance (faster-whisper's extractor, last frame dropped) with {margin} zero frames
+after it, an even number in all; `encode`; `detect_language` for the language; `generate` with the prompt
+`<|startoftranscript|> <|LANGUAGE|> <|transcribe|> <|notimestamps|>`, beam 1, at most {tokens} new tokens and
+nothing suppressed. Up to 8 s of speech. Accept a text if it is not empty, its avg_logprob is at least
+{log_prob} and its no-speech probability at most {no_speech} (`decoding.json`).
+"""
+
+
+def write_card(directory: Path, results: Mapping[str, Any], split: Split, run: Mapping[str, Any]) -> None:
+    """Writes ``CARD.md`` and ``decoding.json`` into ``directory``.
+
+    Args:
+        results: what :func:`evaluate.examine` returned.
+        run: ``steps`` and ``shape`` in words, and ``phrases``, their number.
+    """
+    thresholds = results["thresholds"]
+    decoding = {**thresholds, "margin_frames": MARGIN_FRAMES, "max_new_tokens": MAX_NEW_TOKENS}
+    (directory / "decoding.json").write_text(json.dumps(decoding) + "\n", encoding="utf-8")
+    size = sum(p.stat().st_size for p in directory.iterdir() if p.suffix in (".bin", ".json"))
+    parts = [
+        _INTRODUCTION.format(
+            megabytes=size / 1e6,
+            margin=MARGIN_FRAMES,
+            tokens=MAX_NEW_TOKENS,
+            log_prob=thresholds["log_prob_threshold"],
+            no_speech=thresholds["no_speech_threshold"],
+            trained=len(set(split.trained)),
+            **run,
+        ),
+        "## Figures\n",
+        "`python -m selam_agent.train evaluate`; exact = the whole text with its punctuation. "
+        "The thresholds were chosen on trained speakers; the held-out speakers only confirmed them.\n",
+        _phrase_table(results["phrases"]),
+        _language_table(results["phrases"]),
+        _rejection_table(results["rejections"]),
+        f"{results['milliseconds_per_utterance']:.0f} ms per utterance on one busy core.\n",
+        "### Held-out speakers, clean, worst first\n",
+        ", ".join(
+            f"{name} {value:.3f}"
+            for name, value in results["phrases"]["held-out speakers, clean"]["by_speaker"].items()
+        )
+        + "\n",
+        "## Speakers\n",
+        f"{RULE} Examined speakers were drawn by family from the normal ones by a fixed seed, before "
+        f"training; the product's own variants ({', '.join(PRODUCT_VARIANTS)}) are always trained on.\n",
+        f"Examined: {', '.join(split.examined)}.\n",
+        f"Trained on: {', '.join(sorted(set(split.trained) - {''}))}, and the plain voice.\n",
+        "Base voices: "
+        + "; ".join(
+            f"{language}: {', '.join(r.voice for r in kinds)}" for language, kinds in RENDERINGS.items()
+        )
+        + ". The first of each is the product's, and the one examined. Somali through om, sw is respelled.\n",
+    ]
+    (directory / "CARD.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _phrase_table(phrases: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = [
+        "| set | n | exact | worst speaker | language | right, but rejected | wrong, and accepted |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, marks in phrases.items():
+        worst, value = next(iter(marks["by_speaker"].items()))
+        rows.append(
+            f"| {name} | {marks['n']} | {marks['exact']:.3f} | {worst} {value:.3f} | {marks['language']:.3f} "
+            f"| {marks['right_but_rejected']:.3f} | {marks['wrong_and_accepted']:.3f} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def _language_table(phrases: Mapping[str, Mapping[str, Any]]) -> str:
+    languages = list(RENDERINGS)
+    rows = [f"| exact by language | {' | '.join(languages)} |", "|---" * (len(languages) + 1) + "|"]
+    for name, marks in phrases.items():
+        rows.append(f"| {name} | " + " | ".join(f"{marks['by_language'][k]:.3f}" for k in languages) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def _rejection_table(rejections: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = ["| what is no phrase | n | empty text | rejected in all |", "|---|---|---|---|"]
+    for name, marks in rejections.items():
+        rows.append(f"| {name} | {marks['n']} | {marks['empty']:.3f} | {marks['rejected']:.3f} |")
+    return "\n".join(rows) + "\n"
