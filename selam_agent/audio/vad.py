@@ -1,0 +1,167 @@
+"""Which frames are voice? Three conditions, because none of them is enough.
+
+webrtcvad takes steady noise above −26 dBFS for speech, for ever; an energy gate takes every loud
+noise; a floor follows noise, but not music. A frame is voiced when webrtcvad hears speech in the
+noise-suppressed frame AND the raw frame is loud enough AND the suppressed frame stands out of the
+floor *of the suppressed signal* (on the raw signal only 10 % of speech at 5 dB SNR would pass).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+import webrtcvad
+from numpy.typing import NDArray
+from webrtc_noise_gain import AudioProcessor
+
+from selam_agent.audio.frames import FRAME_MS, SAMPLE_RATE
+from selam_agent.audio.pcm import Pcm16
+
+Denoise = Literal["vad", "all", "off"]
+
+# webrtc-noise-gain: level 2 has the fewest false alarms for the least harm; blocks of 10 ms; 6 ms late.
+_NOISE_LEVEL: Final = 2
+_BLOCK_BYTES: Final = SAMPLE_RATE // 100 * 2
+
+_VOICED_OVER_FLOOR: Final = 3.0
+_QUIET_SPEECH_OVER_FLOOR: Final = 10 ** (10 / 20)
+# A run of speech survives gaps this long.
+_RUN_GAP_FRAMES: Final = 200 // FRAME_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What is known of n frames.
+
+    ``audio``: int16 [n, 320], what the recogniser should get. ``voiced``: bool [n]. ``rms``: float64
+    [n], of the raw frames in int16 units. ``suppressed_rms`` and ``floor``: float64 [n], the same of
+    the suppressed frames, and the floor each was compared with.
+    """
+
+    audio: Pcm16
+    voiced: NDArray[np.bool_]
+    rms: NDArray[np.float64]
+    suppressed_rms: NDArray[np.float64]
+    floor: NDArray[np.float64]
+
+
+class FloorTracker:
+    """The background's level: the lowest smoothed level of the last seconds (minimum statistics).
+
+    After R. Martin, "Noise power spectral density estimation based on optimal smoothing and minimum
+    statistics", 2001, on one band: speech has gaps within every window, noise has none. The window
+    begins full of ``lowest``, so a stream that begins with speech is speech; noise from the
+    beginning, or louder noise later, is learnt when the window has passed, quieter noise at once.
+    """
+
+    # 4 s: the longest stretch of espeak and read speech without a gap is under 2 s.
+    BLOCKS: Final = 8
+    BLOCK_FRAMES: Final = 25
+    # −70 dBFS; below it differences are rounding.
+    LOWEST: Final = 10.0
+    # 60 ms: shorter than the closure of a stop plus its neighbours' decay, long enough that one
+    # quiet frame of fluctuating noise is not the floor.
+    SMOOTHING_FRAMES: Final = 3
+
+    def __init__(self) -> None:
+        self._blocks = deque([self.LOWEST] * self.BLOCKS, self.BLOCKS)
+        self._recent: deque[float] = deque(maxlen=self.SMOOTHING_FRAMES)
+        self._current = float("inf")
+        self._filled = 0
+
+    def update(self, level: float) -> float:
+        """Takes a frame's RMS, returns the floor, both in int16 units."""
+        self._recent.append(level)
+        if len(self._recent) == self.SMOOTHING_FRAMES:
+            self._current = min(self._current, sum(self._recent) / self.SMOOTHING_FRAMES)
+        self._filled += 1
+        if self._filled == self.BLOCK_FRAMES:
+            self._blocks.append(max(self._current, self.LOWEST))
+            self._current, self._filled = float("inf"), 0
+        return max(self.LOWEST, min(self._current, *self._blocks))
+
+
+class VoiceGate:
+    """The gate of one stream; stateful.
+
+    Args:
+        vad_threshold: RMS of a raw 20 ms frame in int16 units below which nothing is voiced.
+        mode: webrtcvad's aggressiveness, 0…3.
+        denoise: where the suppressed signal goes: to the decision only (``vad``), to the
+            recogniser as well (``all``), nowhere (``off``). At high SNR suppression costs the
+            recogniser more than it gains (fan noise at 15 dB: 17.8 → 14.5 dB).
+
+    Cost: 24 µs per frame with suppression, of which 20 are native (see ``tests/audio/test_vad.py``).
+    """
+
+    def __init__(self, vad_threshold: float = 600, mode: int = 2, denoise: Denoise = "vad") -> None:
+        self._threshold = float(vad_threshold)
+        self._denoise = denoise
+        self._vad: Any = webrtcvad.Vad(mode)
+        self._suppressor: Any = None if denoise == "off" else AudioProcessor(0, _NOISE_LEVEL)
+        self._floor = FloorTracker()
+        self._quiet_frames = 0
+        self._gap_frames = 0
+        self._most_quiet_frames = 0
+
+    def set_threshold(self, vad_threshold: float) -> None:
+        """From the next frame on; the evidence of a too quiet talker starts afresh."""
+        self._threshold = float(vad_threshold)
+        self._quiet_frames = self._most_quiet_frames = 0
+
+    @property
+    def too_quiet_ms(self) -> int:
+        """The most speech-like sound under the threshold that one run had so far, in ms.
+
+        Speech-like: webrtcvad agrees and the suppressed frame is 10 dB over the floor. A run
+        survives gaps up to 200 ms; a voiced frame ends it, for then the talker is loud enough.
+        """
+        return self._most_quiet_frames * FRAME_MS
+
+    def feed(self, frames: Pcm16) -> Heard:
+        """int16 [n, 320] at 16 kHz, n ≥ 0 → the verdict on each."""
+        frames = np.ascontiguousarray(frames)
+        suppressed = frames if self._suppressor is None else self._suppress(frames)
+        raw_rms = _frame_rms(frames)
+        suppressed_rms = _frame_rms(suppressed)
+        is_speech = self._vad.is_speech
+        speech = np.array([is_speech(frame.tobytes(), SAMPLE_RATE) for frame in suppressed], np.bool_)
+        floor = np.array([self._floor.update(level) for level in suppressed_rms.tolist()], np.float64)
+        loud = raw_rms >= self._threshold
+        voiced = speech & loud & (suppressed_rms >= _VOICED_OVER_FLOOR * floor)
+        quiet = speech & ~loud & (suppressed_rms >= _QUIET_SPEECH_OVER_FLOOR * floor)
+        self._follow_quiet(voiced, quiet)
+        audio = suppressed if self._denoise == "all" else frames
+        return Heard(audio, voiced, raw_rms, suppressed_rms, floor)
+
+    def _suppress(self, frames: Pcm16) -> Pcm16:
+        data = frames.tobytes()
+        process = self._suppressor.Process10ms
+        blocks = [
+            process(data[first : first + _BLOCK_BYTES]).audio for first in range(0, len(data), _BLOCK_BYTES)
+        ]
+        return np.frombuffer(b"".join(blocks), np.int16).reshape(frames.shape)
+
+    def _follow_quiet(self, voiced: NDArray[np.bool_], quiet: NDArray[np.bool_]) -> None:
+        if not self._quiet_frames and not quiet.any():
+            return
+        for is_voiced, is_quiet in zip(voiced.tolist(), quiet.tolist(), strict=True):
+            if is_quiet:
+                self._quiet_frames += 1
+                self._gap_frames = 0
+                self._most_quiet_frames = max(self._most_quiet_frames, self._quiet_frames)
+            elif is_voiced:
+                self._quiet_frames = 0
+            else:
+                self._gap_frames += 1
+                if self._gap_frames > _RUN_GAP_FRAMES:
+                    self._quiet_frames = 0
+
+
+def _frame_rms(frames: Pcm16) -> NDArray[np.float64]:
+    wide = frames.astype(np.float64)
+    mean_square: NDArray[np.float64] = np.einsum("ij,ij->i", wide, wide) / max(frames.shape[1], 1)
+    return np.sqrt(mean_square)
