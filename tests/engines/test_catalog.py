@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import sys
+from importlib.metadata import EntryPoint
+from types import ModuleType
+
+import pytest
+
+from selam_agent.engines import catalog
+from selam_agent.engines.llm_openai import OpenAIChatModel
+from selam_agent.engines.tts_espeak import EspeakSynthesizer
+from selam_agent.errors import SettingsError
+from selam_agent.ports import ChatModelInfo, SynthesizerInfo, TranscriberInfo
+from selam_agent.settings import Settings
+
+
+class Theirs:
+    """One object that is every kind of engine."""
+
+    def __init__(self, **options) -> None:
+        self.options = options
+
+    async def transcribe(self, request): ...
+    def reply(self, request): ...
+    def suggestions(self, request): ...
+    def synthesize(self, request): ...
+    async def aclose(self): ...
+
+
+class TheirTranscriber(Theirs):
+    info = TranscriberInfo(name="theirs", open_vocabulary=True, tested_on="unknown")
+
+
+class TheirModel(Theirs):
+    info = ChatModelInfo(name="theirs", generative=True)
+
+
+class TheirVoice(Theirs):
+    info = SynthesizerInfo(name="theirs")
+
+
+def broken(**options):
+    raise OSError("no weights")
+
+
+@pytest.fixture(autouse=True)
+def package(monkeypatch):
+    """Importable as ``their_engines``, and installed with entry points."""
+    module = ModuleType("their_engines")
+    for each in (TheirTranscriber, TheirModel, TheirVoice, broken):
+        setattr(module, each.__name__, each)
+    module.nothing = lambda **options: object()
+    monkeypatch.setitem(sys.modules, "their_engines", module)
+    points = [
+        EntryPoint("stt.theirs", "their_engines:TheirTranscriber", catalog.GROUP),
+        EntryPoint("llm.theirs", "their_engines:TheirModel", catalog.GROUP),
+        EntryPoint("tts.theirs", "their_engines:TheirVoice", catalog.GROUP),
+        EntryPoint("stt.gone", "their_engines:Gone", catalog.GROUP),
+    ]
+    monkeypatch.setattr(catalog, "entry_points", lambda group: points if group == catalog.GROUP else [])
+
+
+@pytest.mark.parametrize("name", ["theirs", "import:their_engines:{}"])
+def test_foreign_engines_get_the_options(name: str) -> None:
+    options = {"size": 3}
+
+    def section(kind: str) -> dict:
+        return {"engine": name.format(kind), "options": options}
+
+    chosen = Settings(stt=section("TheirTranscriber"), llm=section("TheirModel"), tts=section("TheirVoice"))
+    transcriber = catalog.build_transcriber(chosen)
+    model = catalog.build_chat_model(chosen, None)
+    voices = catalog.build_synthesizers(chosen)
+    assert isinstance(transcriber, TheirTranscriber) and transcriber.options == options
+    assert isinstance(model, TheirModel) and model.options == options
+    assert list(voices) == ["theirs"] and isinstance(voices["theirs"], TheirVoice)
+
+
+def test_synthesizers_by_the_names_in_the_packs(tmp_path) -> None:
+    server = {"data_dir": tmp_path}
+    voices = catalog.build_synthesizers(
+        Settings(server=server, tts={"engines": ["edge", "theirs", "espeak"]})
+    )
+    # edge comes with a later release; voices fall back to their next engine.
+    assert list(voices) == ["theirs", "espeak"]
+    assert isinstance(voices["espeak"], EspeakSynthesizer)
+    with pytest.raises(SettingsError, match="none of them"):
+        catalog.build_synthesizers(Settings(tts={"engines": ["edge"]}))
+
+
+def test_a_base_url_means_openai() -> None:
+    llm = {"base_url": "http://127.0.0.1:1/v1", "model": "m"}
+    assert isinstance(catalog.build_chat_model(Settings(llm=llm), None), OpenAIChatModel)
+    for missing, sentence in [("base_url", "needs one"), ("model", "name of a model")]:
+        part = {"engine": "openai", **llm, missing: ""}
+        with pytest.raises(SettingsError, match=sentence):
+            catalog.build_chat_model(Settings(llm=part), None)
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "sentence"),
+    [
+        ("stt", "wisper", r"stt\.engine: unknown engine 'wisper'; did you mean 'whisper'\?"),
+        ("stt", "their", "did you mean 'theirs'"),
+        ("llm", "opnai", "did you mean 'openai'"),
+        ("tts", "espek", "did you mean 'espeak'"),
+        ("stt", "gone", "cannot import 'gone'"),
+        ("stt", "import:no_such_module:make", "cannot import"),
+        ("llm", "import:their_engines:nothing_here", "cannot import"),
+        ("llm", "import:their_engines", "cannot import"),
+        ("tts", "import:their_engines:nothing", "is no Synthesizer"),
+        ("stt", "import:their_engines:nothing", "is no Transcriber"),
+        ("llm", "import:their_engines:broken", "could not be made: OSError: no weights"),
+    ],
+)
+def test_mistakes_are_named(section: str, name: str, sentence: str) -> None:
+    chosen = Settings.model_validate({section: {"engine": name}})
+    build = {
+        "stt": catalog.build_transcriber,
+        "llm": lambda settings: catalog.build_chat_model(settings, None),
+        "tts": catalog.build_synthesizers,
+    }[section]
+    with pytest.raises(SettingsError, match=sentence):
+        build(chosen)
