@@ -19,9 +19,11 @@ from selam_agent.client import (
     AudioEnd,
     Clear,
     ClientEvent,
+    Response,
     SelamClient,
     SessionEnded,
     SessionStarted,
+    Transcription,
 )
 from selam_agent.ports import Pcm16
 from selam_agent.programs.caller_voice import RATE
@@ -60,6 +62,7 @@ class SimulatedCaller:
         noise_dbfs: level of the room's steady noise.
         pause_ms: how long a person waits after the agent; drawn from this range.
         patience_s: how long the caller waits for any cue.
+        linger_ms: how long it must have been quiet before the caller hangs up.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class SimulatedCaller:
         noise_dbfs: float = -52.0,
         pause_ms: tuple[int, int] = (300, 500),
         patience_s: float = 15.0,
+        linger_ms: float = 0.0,
         seed: int = 7,
     ) -> None:
         self._client = client
@@ -77,6 +81,7 @@ class SimulatedCaller:
         self._random = random.Random(seed)
         self._pause_ms = pause_ms
         self._patience = patience_s
+        self._linger_ms = linger_ms
         noise = np.random.default_rng(seed).standard_normal(RATE * 4)
         self._noise: Pcm16 = (noise * 32768 * 10 ** (noise_dbfs / 20)).astype(np.int16)
         self._line: Pcm16 = np.zeros(0, np.int16)
@@ -162,6 +167,8 @@ class SimulatedCaller:
             if following is None or following.cut_in_ms is None:
                 await self._until(self._finished, f"an answer to “{say.text}”")
                 await self._pause()
+        while (left := self._linger_ms - (self._now() - self._last_word())) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(left / 1000)
 
     async def _say(self, say: Say) -> None:
         """Speaks a line to its last sample."""
@@ -206,6 +213,10 @@ class SimulatedCaller:
             for _, event in self._events
         )
         return ended and self._now() >= self._playout.end_ms
+
+    def _last_word(self) -> float:
+        said = [at for at, event in self._events if isinstance(event, Transcription | Response)]
+        return max([self._playout.end_ms, *said])
 
     # ------------------------------------------------------------ ears and mouth
 

@@ -62,7 +62,8 @@ async def test_a_call_with_an_interruption(tmp_path: Path) -> None:
     ]  # fmt: skip
     greeting, first, answer, cut, *_ = data["turns"]
     assert first["start_ms"] >= greeting["end_ms"] + 90
-    assert 300 <= cut["start_ms"] - answer["start_ms"] <= 400
+    # A packet is 20 ms.
+    assert 280 <= cut["start_ms"] - answer["start_ms"] <= 400
     assert cut["cut_in"] and answer["interrupted"]
     # Three seconds were sent or on their way; heard is what came before the agent gave way.
     assert answer["end_ms"] - answer["start_ms"] < 1200

@@ -1,0 +1,23 @@
+# make install | demo | serve | test | test-all | lint
+# PYTHON=python3.12 or PYTHON=/path/to/python chooses the interpreter; .venv is kept and re-used.
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: install demo serve test test-all lint tools clean
+install:
+	@PYTHON='$(PYTHON)' sh .ci/install $(VENV)
+demo: install
+	@$(BIN)/selam-agent demo
+serve: install
+	@$(BIN)/selam-agent serve
+tools:
+	@PYTHON='$(PYTHON)' sh .ci/install $(VENV) dev
+test: tools
+	@$(BIN)/python -m pytest -m "not exhaustive"
+test-all: tools
+	@$(BIN)/python -m pytest
+lint: tools
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+clean:
+	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

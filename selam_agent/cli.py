@@ -1,0 +1,192 @@
+"""The ``selam-agent`` command. Each command imports what it needs, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from selam_agent import __version__
+
+if TYPE_CHECKING:
+    from selam_agent.store import KeyStore
+
+main_app = typer.Typer(
+    name="selam-agent",
+    help="A self-hosted voice agent server for Amharic, Somali, Tigrinya, Afaan Oromo and English.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+keys_app = typer.Typer(help="Create, list and revoke the keys that open the server.", no_args_is_help=True)
+main_app.add_typer(keys_app, name="keys")
+
+Config = Annotated[
+    Path | None, typer.Option("--config", help="Settings file; without it ./selam.toml, if it is there.")
+]
+LANGUAGES = ("am", "so", "en")
+
+
+def main() -> None:
+    """Runs the command line; settings and parameters that cannot be used end with one sentence and 2."""
+    from selam_agent.errors import SelamError
+
+    try:
+        main_app()
+    except SelamError as error:
+        typer.echo(f"selam-agent: {error.message}", err=True)
+        raise SystemExit(2) from None
+
+
+@main_app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"selam-agent {__version__}")
+        raise typer.Exit
+
+
+@main_app.command(no_args_is_help=False)
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes any free one.")] = None,
+    config: Config = None,
+    offline: Annotated[bool | None, typer.Option("--offline", help="Never leave this machine.")] = None,
+    flow: Annotated[str | None, typer.Option(help="A flow's name, or the path of your own .toml.")] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            "--api-key", envvar="SELAM_API_KEY", show_envvar=True, hidden=True, help="Accept this key."
+        ),
+    ] = None,
+    announce: Annotated[
+        bool,
+        typer.Option(
+            "--announce", hidden=True, help="For programs: say ready in JSON, stop at end of input."
+        ),
+    ] = False,
+) -> None:
+    """Serve voice agents until interrupted."""
+    from selam_agent import cli_serve, settings
+
+    # A flow's path is meant from here, wherever the server looks for it.
+    if flow is not None and Path(flow).suffix == ".toml":
+        flow = str(Path(flow).resolve())
+    loaded = settings.load(
+        config, server__host=host, server__port=port, server__offline=offline, llm__flow=flow
+    )
+    cli_serve.serve(loaded, api_key=api_key or None, announce=announce)
+
+
+@main_app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where the page and the recordings go.")] = Path("demo"),
+    language: Annotated[str, typer.Option("--lang", help="am, so, en or all.")] = "all",
+    json_to: Annotated[
+        str | None, typer.Option("--json", help="Write a report to this file; - prints it.")
+    ] = None,
+) -> None:
+    """Hear a simulated caller book a clinic visit, offline."""
+    if language not in (*LANGUAGES, "all"):
+        raise typer.BadParameter(
+            f"{language!r}: there are {', '.join(LANGUAGES)} and all", param_hint="--lang"
+        )
+    from selam_agent.programs import demo as program
+
+    raise typer.Exit(program.run(out, LANGUAGES if language == "all" else (language,), json_to))
+
+
+@main_app.command()
+def talk(
+    file: Annotated[Path, typer.Argument(help="A WAV file, or any other sound file.")],
+    url: Annotated[
+        str | None, typer.Option(help="A running server; without it a private one is started.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(envvar="SELAM_API_KEY", help="The key for --url.")] = None,
+    voice: Annotated[
+        str | None, typer.Option(help="The voice that answers; see `selam-agent voices`.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="am, so, ti, om or en.")] = "am",
+    out: Annotated[
+        Path | None, typer.Option(help="Where the answer goes; FILE.answer.wav by default.")
+    ] = None,
+) -> None:
+    """Play a recording to the agent; print what is said and keep the answer."""
+    from selam_agent.languages import packs
+    from selam_agent.programs import talk as program
+
+    known = packs.load()
+    chosen = voice or known.default_voice(language).name
+    if voice is not None:
+        language = known.voice(voice)[0].code
+    out = out or file.with_suffix(".answer.wav")
+    raise typer.Exit(program.run(file, language=language, voice=chosen, out=out, url=url, key=key))
+
+
+@main_app.command()
+def voices(
+    language: Annotated[str | None, typer.Option(help="Only this language: am, so, ti, om or en.")] = None,
+) -> None:
+    """List the voices and what speaks them."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from selam_agent.languages import packs
+
+    table = Table("voice", "language", "gender", "engines, best first", box=None, pad_edge=False)
+    for pack, entry in packs.load().voices(language):
+        engines = ", ".join(f"{each['engine']} ({each.get('voice', '')})" for each in entry.engines)
+        table.add_row(entry.name, f"{pack.code} {pack.name}", entry.gender, engines)
+    Console().print(table)
+
+
+@keys_app.command("create")
+def create_key(
+    tier: Annotated[
+        str, typer.Option(help="FREE, BETA, PRO or OWNER; the voice agent needs OWNER.")
+    ] = "OWNER",
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    config: Config = None,
+) -> None:
+    """Make a key and print it; it cannot be printed again."""
+    key_id, secret = _store(config).create(tier, name)
+    typer.echo(f"id   {key_id}")
+    typer.echo(f"key  {secret}")
+    typer.echo("Keep it: only its hash is stored.")
+
+
+@keys_app.command("list")
+def list_keys(config: Config = None) -> None:
+    """List all keys, without their secrets."""
+    from rich.console import Console
+    from rich.table import Table
+
+    keys = _store(config).list()
+    if not keys:
+        typer.echo("There are no keys yet: selam-agent keys create")
+        return
+    table = Table("id", "tier", "created", "state", "name", box=None, pad_edge=False)
+    for key in keys:
+        state = f"revoked {key.revoked:%Y-%m-%d %H:%M}" if key.revoked else "valid"
+        table.add_row(key.id, key.tier.name, f"{key.created:%Y-%m-%d %H:%M}", state, key.name)
+    Console().print(table)
+
+
+@keys_app.command("revoke")
+def revoke_key(key_id: Annotated[str, typer.Argument(metavar="ID")], config: Config = None) -> None:
+    """Close the server to a key."""
+    revoked = _store(config).revoke(key_id)
+    typer.echo(f"{revoked.id} is revoked.")
+
+
+def _store(config: Path | None) -> KeyStore:
+    from selam_agent import settings
+    from selam_agent.store import KeyStore
+
+    return KeyStore.open(settings.load(config).server.data_dir)
+
+
+if __name__ == "__main__":
+    main()
