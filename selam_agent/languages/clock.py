@@ -100,7 +100,12 @@ def hours_meant(hour: int, pack: Pack, part: str | None = None) -> tuple[int, ..
         candidates = international_hours(hour)
     if part is None:
         return candidates
-    return tuple(h for h in candidates if _within(h, part)) or candidates
+    return tuple(h for h in candidates if h in _SPANS[part]) or candidates
+
+
+def part_fits(hour: int, part: str, pack: Pack) -> bool:
+    """Whether a spoken hour can lie in that part of the day: nine, for one, is never in the afternoon."""
+    return any(h in _SPANS[part] for h in hours_meant(hour, pack, part))
 
 
 def hour_within(candidates: Sequence[int], opens: time, closes: time, minute: int = 0) -> int | None:
@@ -115,7 +120,3 @@ _SPANS = {
     "evening": range(17, 24),
     "night": (*range(18, 24), *range(7)),
 }
-
-
-def _within(hour: int, part: str) -> bool:
-    return hour in _SPANS[part]

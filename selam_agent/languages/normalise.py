@@ -40,6 +40,7 @@ def words(text: str, language: str) -> tuple[str, ...]:
     """
     text = unicodedata.normalize("NFC", text).translate(_APOSTROPHES).lower()
     text = _AM_PM.sub(r"\1m", text)
+    text = re.sub(r"(?<=\d)፡(?=\d)", ":", text)
     if language == "am":
         text = text.translate(_AMHARIC).translate(_AMHARIC_FINAL)
     elif language == "ti":

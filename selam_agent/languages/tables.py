@@ -38,6 +38,7 @@ class Table:
         self._read: set[str] = set()
 
     def __contains__(self, key: str) -> bool:
+        self._read.add(key)
         return key in self._data
 
     def error(self, key: str, message: str) -> SettingsError:
@@ -56,7 +57,7 @@ class Table:
 
     def text(self, key: str, default: str | None = None, choices: Sequence[str] = ()) -> str:
         """A non-empty string, one of ``choices`` if there are any."""
-        if default is not None and key not in self._data:
+        if key not in self and default is not None:
             return default
         value = self.raw(key)
         if not isinstance(value, str) or not value.strip():
@@ -66,14 +67,14 @@ class Table:
         return value
 
     def flag(self, key: str, default: bool) -> bool:
-        value = self.raw(key) if key in self._data else default
+        value = self.raw(key) if key in self else default
         if not isinstance(value, bool):
             raise self.error(key, f"must be true or false, not {value!r}")
         return value
 
     def strings(self, key: str, count: int | None = None, optional: bool = False) -> tuple[str, ...]:
         """A list of non-empty strings, of ``count`` entries if given; optional lists default to ()."""
-        if optional and key not in self._data:
+        if key not in self and optional:
             return ()
         value = self.raw(key)
         if not isinstance(value, list) or not all(isinstance(each, str) and each.strip() for each in value):
@@ -85,7 +86,7 @@ class Table:
 
     def table(self, key: str, optional: bool = False) -> Table:
         """A table under this one; an optional one that is absent reads as empty."""
-        value = {} if optional and key not in self._data else self.raw(key)
+        value = {} if key not in self and optional else self.raw(key)
         if not isinstance(value, dict):
             raise self.error(key, "must be a table")
         self._read.add(key)
@@ -93,7 +94,7 @@ class Table:
 
     def tables(self, key: str, optional: bool = False) -> tuple[Table, ...]:
         """An array of tables."""
-        if optional and key not in self._data:
+        if key not in self and optional:
             return ()
         value = self.raw(key)
         if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
