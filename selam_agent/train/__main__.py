@@ -77,7 +77,7 @@ class Workshop:
         shape = load_average(self.checkpoint).shape
         run = {
             "phrases": sum(len(texts) for texts in self.book.phrases.values()),
-            "steps": f"{_POOLS * _UTTERANCES} utterances, {self.minutes:.0f} min of a thread, seed {self.seed}",
+            "steps": f"{_POOLS * _UTTERANCES} utterances, {self.minutes:.0f} min, seed {self.seed}",
             "shape": (
                 f"width {shape.width}, {shape.heads} heads, {shape.encoder_layers} encoder and "
                 f"{shape.decoder_layers} decoder layers, {shape.distinct} distinct encoder positions"

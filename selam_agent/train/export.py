@@ -59,7 +59,8 @@ def export(network: MicroWhisper, tokenizer: Any, ids: Ids, book: Book, director
 
 
 def _array(tensor: Any) -> np.ndarray:
-    return np.ascontiguousarray(tensor.detach().float().numpy())
+    # A copy: quantisation works in place, and would reach the network, and the tied embeddings twice.
+    return np.array(tensor.detach().float().numpy(), order="C", copy=True)
 
 
 def _linear(target: Any, source: Any) -> None:

@@ -6,7 +6,8 @@ bringing in speech outside the book only when phrases are recognised.
 """
 
 # The types hold with and without torch installed, where all of it is Any:
-# mypy: allow-subclassing-any, allow-untyped-calls, allow-untyped-decorators, no-warn-return-any, no-warn-unused-ignores
+# mypy: allow-subclassing-any, allow-untyped-calls, allow-untyped-decorators
+# mypy: no-warn-return-any, no-warn-unused-ignores
 
 from __future__ import annotations
 

@@ -11,7 +11,8 @@ the padding; with CTC the encoder learns where the letters are first. Dropped at
 """
 
 # The types hold with and without torch installed, where all of it is Any:
-# mypy: allow-subclassing-any, allow-untyped-calls, no-warn-return-any, no-warn-unused-ignores
+# mypy: allow-subclassing-any, allow-untyped-calls
+# mypy: no-warn-return-any, no-warn-unused-ignores
 
 from __future__ import annotations
 
