@@ -39,16 +39,22 @@ def main() -> None:
         raise SystemExit(2) from None
 
 
-@main_app.callback()
-def options(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.")] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"selam-agent {__version__}")
         raise typer.Exit
 
 
-@main_app.command(no_args_is_help=False)
+@main_app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    pass  # a docstring here would replace the program's own help
+
+
+@main_app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes any free one.")] = None,
@@ -69,7 +75,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve voice agents until interrupted."""
-    from selam_agent import cli_serve, settings
+    from selam_agent import settings
 
     # A flow's path is meant from here, wherever the server looks for it.
     if flow is not None and Path(flow).suffix == ".toml":
@@ -77,6 +83,9 @@ def serve(
     loaded = settings.load(
         config, server__host=host, server__port=port, server__offline=offline, llm__flow=flow
     )
+    # Imported only now: it loads everything, and a wrong setting should be told at once.
+    from selam_agent import cli_serve
+
     cli_serve.serve(loaded, api_key=api_key or None, announce=announce)
 
 
