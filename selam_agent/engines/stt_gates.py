@@ -42,11 +42,14 @@ _LATIN: Final = ((0x41, 0x24F), (0x1E00, 0x1EFF))
 class Thresholds:
     """Of one model. ``log_prob``: mean log-probability per token below which a text is not believed.
 
-    ``no_speech``: probability of "no speech" above which it is not, unless the text is sure of itself.
+    ``no_speech``: probability of "no speech" above which it is not, unless its log-probability is
+    above ``sure`` (0: always). Stock Whisper overrules by any text above its threshold of -1; half-way
+    is stricter, because the subtitles it invents on noise are moderately sure of themselves.
     """
 
     log_prob: float = -1.0
     no_speech: float = 0.6
+    sure: float = -0.5
 
 
 def rejection(
@@ -67,9 +70,7 @@ def rejection(
     """
     if not any(character.isalnum() for character in text):
         return "empty"
-    # Stock Whisper overrules no_speech by a log-probability above its threshold; half-way is stricter,
-    # because the subtitles it invents on noise are moderately sure of themselves.
-    unsure = log_prob is None or log_prob < thresholds.log_prob / 2
+    unsure = log_prob is None or log_prob <= thresholds.sure
     if no_speech is not None and no_speech > thresholds.no_speech and unsure:
         return "no_speech"
     script = SCRIPTS.get(language or "")

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,10 +19,11 @@ from selam_agent.engines.stt_gates import SCRIPTS, Thresholds, rejection
 from selam_agent.engines.whisper_decoding import SAMPLE_RATE, Decoded, WhisperDecoder
 from selam_agent.engines.whisper_decoding_files import Decoding, missing_files, read_decoding
 from selam_agent.errors import EngineError, SettingsError
+from selam_agent.models import COMMAND_MODEL, phrases
 from selam_agent.ports import Transcriber, TranscriberInfo, Transcript, TranscriptionRequest
 from selam_agent.settings import Settings, Stt
 
-__all__ = ["WhisperTranscriber", "build", "command_directory", "local_models"]
+__all__ = ["WhisperTranscriber", "build", "local_models"]
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,9 @@ class WhisperTranscriber:
     """
 
     def __init__(self, directory: Path, info: TranscriberInfo, decoding: Decoding, settings: Stt) -> None:
-        self._thresholds = Thresholds(decoding.log_prob_threshold, decoding.no_speech_threshold)
+        self._thresholds = Thresholds(
+            decoding.log_prob_threshold, decoding.no_speech_threshold, decoding.sure_log_prob
+        )
         languages = info.languages or tuple(SCRIPTS)
         self._key = (
             directory.resolve(), repr(decoding), languages, settings.device, settings.compute_type,
@@ -168,11 +170,6 @@ def build(settings: Settings) -> Transcriber:
     return _command(stt)
 
 
-def command_directory() -> Path:
-    """Where the embedded command recogniser lies."""
-    return Path(str(resources.files("selam_agent"))) / "models" / "command"
-
-
 def local_models(models_dir: Path, *, small: bool) -> list[Path]:
     """Complete Whisper models in ``models_dir`` and the Hugging Face cache, the best first.
 
@@ -251,19 +248,22 @@ def _whisper(directory: Path, stt: Stt) -> WhisperTranscriber:
 
 
 def _command(stt: Stt) -> WhisperTranscriber:
-    """The embedded recogniser; only its own files decide how it is decoded."""
-    directory = command_directory()
-    if missing := missing_files(directory):
+    """The embedded recogniser; its own files alone decide how it is decoded."""
+    if missing := missing_files(COMMAND_MODEL):
         raise SettingsError(f"the embedded recogniser is incomplete ({', '.join(missing)}): install again")
-    phrases = directory / "phrases.json"
-    known = json.loads(phrases.read_text(encoding="utf-8")) if phrases.is_file() else {}
-    base = Decoding(min_window_s=0.0, margin_s=0.5, max_window_s=8.0, log_prob_threshold=-0.3, hints=False)
-    by_language = known.get("phrases", known)
+    decoding = Decoding(
+        min_window_s=0.0,
+        margin_frames=50,
+        max_window_s=8.0,
+        log_prob_threshold=-0.3,
+        sure_log_prob=0.0,
+        hints=False,
+    )
     info = TranscriberInfo(
         name="command",
         open_vocabulary=False,
         tested_on="synthetic voices only",
         languages=tuple(SCRIPTS),
-        phrases={code: tuple(by_language[code]) for code in SCRIPTS if code in by_language},
+        phrases={code: tuple(known) for code, known in phrases().items()},
     )
-    return WhisperTranscriber(directory, info, base.override(read_decoding(directory)), stt)
+    return WhisperTranscriber(COMMAND_MODEL, info, decoding.override(read_decoding(COMMAND_MODEL)), stt)

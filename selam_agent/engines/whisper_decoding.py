@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import re
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selam_agent.engines.stt_gates import SCRIPTS
+from selam_agent.engines.whisper_decoding_features import LogMel
 from selam_agent.engines.whisper_decoding_files import Decoding, missing_files
 from selam_agent.errors import EngineError, SettingsError
 from selam_agent.ports import Pcm16
@@ -28,12 +28,10 @@ __all__ = ["SAMPLE_RATE", "Decoded", "WhisperDecoder", "split_at_pauses"]
 
 SAMPLE_RATE: Final = 16_000
 _FRAMES_PER_SECOND: Final = 100
-_LONGEST_S: Final = 30.0
+_MOST_FRAMES: Final = 3000
 # The decoder has 448 positions; OpenAI's own loop gives half of them to the text.
 _POSITIONS: Final = 448
 _HINT_TOKENS: Final = 100
-# The spectrogram's first frames are mirrored over half an FFT window (200 samples).
-_SHORTEST: Final = 400
 _LANGUAGE_TOKEN: Final = re.compile(r"<\|([a-z]{2,3})\|>")
 # What the tokenizer's cost of a script is measured on, and that script's characters per second
 # relative to Latin ones (a Ge'ez letter is a syllable).
@@ -97,9 +95,7 @@ class WhisperDecoder:
         self.decoding = decoding
         self._whisper = self._model.model
         self._storage = ctranslate2.StorageView
-        # faster-whisper's extractor changes itself when called with chunk_length, which is never done
-        # here; the lock keeps that promise cheap to believe.
-        self._features = threading.Lock()
+        self._log_mel = LogMel(self._model.feature_extractor)
         self._read_vocabulary(languages)
 
     def _read_vocabulary(self, languages: Sequence[str]) -> None:
@@ -181,17 +177,13 @@ class WhisperDecoder:
     def _spectrogram(self, batch: Sequence[Pcm16], longest: float) -> NDArray[np.float32]:
         """Log-mel features [batch, bins, frames] of the window: zeros after the audio, as in training."""
         decoding = self.decoding
-        window = min(max(decoding.min_window_s, longest + decoding.margin_s), decoding.max_window_s)
+        wanted = math.ceil(longest * _FRAMES_PER_SECOND) + decoding.margin_frames
+        wanted = max(wanted, math.ceil(decoding.min_window_s * _FRAMES_PER_SECOND))
         # Two frames become one encoder position; steps of 16 keep the number of shapes small.
-        frames = min(16 * math.ceil(window * _FRAMES_PER_SECOND / 16), int(_LONGEST_S * _FRAMES_PER_SECOND))
-        extractor = self._model.feature_extractor
-        features = np.zeros((len(batch), len(extractor.mel_filters), frames), np.float32)
+        frames = min(16 * math.ceil(wanted / 16), _MOST_FRAMES)
+        features = np.zeros((len(batch), self._log_mel.bins, frames), np.float32)
         for row, audio in zip(features, batch, strict=True):
-            samples = audio.astype(np.float32) / 32768.0
-            if len(samples) < _SHORTEST:
-                samples = np.pad(samples, (0, _SHORTEST - len(samples)))
-            with self._features:
-                mel = extractor(samples)[:, :frames]
+            mel = self._log_mel(audio)[:, :frames]
             row[:, : mel.shape[1]] = mel
         return features
 
@@ -218,6 +210,8 @@ class WhisperDecoder:
         return [self._previous, *text.ids[:_HINT_TOKENS]]
 
     def _budget(self, seconds: float, language: str) -> int:
+        if self.decoding.max_new_tokens is not None:
+            return self.decoding.max_new_tokens
         cost = self._cost[SCRIPTS.get(language, "Latin")]
         return 8 + math.ceil(self.decoding.max_tokens * seconds / 10.0 * cost)
 

@@ -20,21 +20,24 @@ class Decoding:
     Attributes:
         min_window_s: shortest window encoded, in seconds. Models trained on 30 s windows repeat
             themselves on much shorter ones (handy-computer/transcribe.cpp, PR 149).
-        margin_s: silence kept after the utterance. max_window_s: longer utterances are split.
+        margin_frames: of 10 ms, empty, after the utterance. max_window_s: longer utterances are split.
         max_tokens: for 10 s of Latin-script speech; scaled by duration and by the tokenizer's cost of
             the language's script (Amharic takes about six times the tokens per letter).
-        log_prob_threshold, no_speech_threshold: see ``stt_gates.Thresholds``.
+        max_new_tokens: instead of all that, where it is known.
+        log_prob_threshold, no_speech_threshold, sure_log_prob: see ``stt_gates.Thresholds``.
         hints: whether expected words may be given as previous text.
         language_tokens: language → the token it was trained with, for fine-tunes of languages that
             Whisper has no token for, such as ``{"ti": "am"}``.
     """
 
     min_window_s: float = 10.0
-    margin_s: float = 2.0
+    margin_frames: int = 200
     max_window_s: float = 30.0
     max_tokens: int = 96
+    max_new_tokens: int | None = None
     log_prob_threshold: float = -1.0
     no_speech_threshold: float = 0.6
+    sure_log_prob: float = -0.5
     hints: bool = True
     language_tokens: Mapping[str, str] | None = None
 

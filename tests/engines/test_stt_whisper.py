@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from faster_whisper.feature_extractor import FeatureExtractor
 
 from selam_agent.engines import stt_whisper
 from selam_agent.engines.stt_whisper import WhisperTranscriber
 from selam_agent.engines.whisper_decoding import WhisperDecoder, split_at_pauses
+from selam_agent.engines.whisper_decoding_features import LogMel
 from selam_agent.engines.whisper_decoding_files import Decoding
 from selam_agent.errors import EngineError, SettingsError
 from selam_agent.ports import Priority, Transcriber, TranscriberInfo, TranscriptionRequest
@@ -67,7 +69,7 @@ def test_languages_are_those_the_model_has_tokens_for(stock: Path, five: Path) -
 
 
 def test_detection_and_decoding_share_one_encoder_pass_over_the_needed_window(five: Path) -> None:
-    decoder = WhisperDecoder(five, Decoding(min_window_s=0.0, margin_s=1.0), languages=["om", "ti"])
+    decoder = WhisperDecoder(five, Decoding(min_window_s=0.0, margin_frames=100), languages=["om", "ti"])
     spy = Spy(decoder)
     (decoded,) = decoder.decode([speech(2.0)])
     assert decoded.language in ("om", "ti")
@@ -78,7 +80,7 @@ def test_detection_and_decoding_share_one_encoder_pass_over_the_needed_window(fi
 
 
 def test_the_window_has_a_floor_and_an_end(stock: Path) -> None:
-    decoder = WhisperDecoder(stock, Decoding(min_window_s=10.0, margin_s=2.0))
+    decoder = WhisperDecoder(stock, Decoding(min_window_s=10.0, margin_frames=200))
     spy = Spy(decoder)
     for seconds in (0.05, 3.0, 9.0, 30.0):
         decoder.decode([speech(seconds)], "en")
@@ -86,7 +88,7 @@ def test_the_window_has_a_floor_and_an_end(stock: Path) -> None:
 
 
 def test_a_batch_is_decoded_in_one_pass_like_its_items(stock: Path) -> None:
-    decoder = WhisperDecoder(stock, Decoding(min_window_s=4.0, margin_s=0.0))
+    decoder = WhisperDecoder(stock, Decoding(min_window_s=4.0, margin_frames=0))
     spy = Spy(decoder)
     both = decoder.decode([speech(2.0, 1), speech(2.0, 2)], "so")
     assert spy.encoded == [(2, 80, 400)]
@@ -180,7 +182,7 @@ async def test_long_utterances_are_decoded_in_pieces_of_one_language(five: Path)
     transcriber = WhisperTranscriber(five, INFO, decoding, Stt())
     spy = Spy(transcriber._shared.decoder)
     heard = await transcriber.transcribe(request(5.0))
-    assert len(spy.encoded) >= 3 and max(shape[2] for shape in spy.encoded) <= 208
+    assert len(spy.encoded) >= 3 and max(shape[2] for shape in spy.encoded) <= 416
     assert {prompt[1] for prompt in spy.prompts} == {token(transcriber._shared.decoder, heard.language)}
     await transcriber.aclose()
 
@@ -223,3 +225,17 @@ async def test_a_newer_interim_of_a_stream_replaces_the_waiting_one(stock: Path)
     assert isinstance(results[1], EngineError) and results[1].code == "stt_superseded"
     assert results[0] == results[2]
     await transcriber.aclose()
+
+
+@pytest.mark.parametrize("bins", [80, 128])
+@pytest.mark.parametrize("samples", [16_000, 16_123, 400, 48_001])
+def test_the_spectrogram_is_faster_whispers(bins: int, samples: int) -> None:
+    extractor = FeatureExtractor(feature_size=bins)
+    audio = speech(3.1)[:samples]
+    theirs = extractor(audio.astype(np.float32) / 32768.0)
+    ours = LogMel(extractor)(audio)
+    assert ours.dtype == np.float32 and ours.shape == (bins, -(-samples // 160))
+    # Theirs has one frame more, of padding.
+    whole = samples // 160
+    assert np.allclose(ours[:, :whole], theirs[:, :whole], atol=1e-3)
+    assert LogMel(extractor)(audio[:1]).shape == (bins, 1)
