@@ -1,13 +1,14 @@
 """What a caller meant: intents and values in an utterance, without any randomness.
 
-Each sentence is tried as a whole first, exactly and then with one letter wrong per word; then it is
-read from left to right for phrases and values; what remains is compared by its telling words.
+Each sentence is read from left to right, always for the longest phrase that fits, exactly or with one
+letter wrong per word, and for values. What remains is compared with the examples by its telling words.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from selam_agent.engines.flow_format import Flow, Intent
 from selam_agent.engines.flow_slots import Collector, Label, Mentions, slot_phrases
@@ -60,7 +61,10 @@ class Matcher:
         self._by_length: dict[int, list[Tokens]] = {}
         for tokens in self._phrases:
             self._by_length.setdefault(len(tokens), []).append(tokens)
+        numbers = (*pack.numbers.small, *pack.numbers.tens, *pack.numbers.tens_joined)
         self._known = {word for tokens in self._phrases for word in tokens}
+        self._known.update(word for number in numbers for word in words(number, pack.code))
+        self._near = lru_cache(maxsize=2048)(self._near_words)
         frequency = Counter(word for tokens, _ in examples for word in set(tokens))
         self._examples = [
             ({word: 1 / frequency[word] for word in tokens}, name)
@@ -137,22 +141,24 @@ class Matcher:
         labels = set()
         for tokens in self._by_length.get(len(piece), ()):
             if all(
-                heard == word or (heard not in self._known and similar(heard, word))
-                for heard, word in zip(piece, tokens, strict=True)
+                heard == word or word in self._near(heard) for heard, word in zip(piece, tokens, strict=True)
             ):
                 labels.add(self._phrases[tokens])
         return labels.pop() if len(labels) == 1 else None
 
+    def _near_words(self, heard: str) -> frozenset[str]:
+        """Words one letter away from an unknown one: "want" is known, so it is no slip of "wait"."""
+        if heard in self._known:
+            return frozenset()
+        return frozenset(
+            word for word in self._known if abs(len(word) - len(heard)) < 2 and similar(heard, word)
+        )
+
     def _overlap(self, tokens: Tokens) -> str | None:
+        heard = set(tokens).union(*(self._near(word) for word in tokens))
         best, second, name = 0.0, 0.0, None
         for weights, intent in self._examples:
-            shared = [
-                weight
-                for word, weight in weights.items()
-                if any(
-                    word == heard or (heard not in self._known and similar(word, heard)) for heard in tokens
-                )
-            ]
+            shared = [weight for word, weight in weights.items() if word in heard]
             score = sum(shared) / sum(weights.values()) if len(shared) > 1 else 0.0
             if score > best:
                 second = best if intent != name else second
