@@ -71,6 +71,7 @@ class App:
         self._warming: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
         self._site: web.SockSite | None = None
+        self._stopped = False
 
     @classmethod
     async def build(
@@ -150,7 +151,13 @@ class App:
             await asyncio.shield(self._warming)
 
     async def stop(self) -> None:
-        """Takes no new connections, ends the sessions, lets the goodbyes leave, closes everything."""
+        """Takes no new connections, ends the sessions, lets the goodbyes leave, closes everything.
+
+        Safe to call again.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
         self._not_ready = ["shutting down"]
         if self._site is not None:
             await self._site.stop()

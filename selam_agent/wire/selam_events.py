@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -106,7 +108,12 @@ def plain(value: Any) -> Any:
 
 def as_dict(event: Event) -> dict[str, Any]:
     """A dataclass event by its own field names."""
-    return {name: plain(getattr(event, name)) for name in event.__dataclass_fields__}
+    return {name: plain(getattr(event, name)) for name in _names(type(event))}
+
+
+@functools.cache
+def _names(kind: type[Event]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 _SPECIAL: dict[type[Event], Callable[[Any], dict[str, Any]]] = {

@@ -1,0 +1,191 @@
+"""The way out: order, encoding, and what happens to a client that does not read."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gc
+import logging
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from selam_agent import events
+from selam_agent.ports import Word
+from selam_agent.session.config import Engines
+from selam_agent.wire.counters import Counters
+from selam_agent.wire.limits import Limits
+from selam_agent.wire.selam_events import payload
+from selam_agent.wire.selam_outlet import ConnectionOutlet
+from tests.wire.doors import KEY, NAMESPACE, Client, Raw, running, scripted
+
+
+def chunk(index: int, size: int = 4_000) -> events.AudioChunk:
+    return events.AudioChunk(
+        audio=bytes(size), format="pcm16", sample_rate=24_000, index=index, duration_ms=40.0,
+        text="", turn_id=1, reply_id="r",
+    )  # fmt: skip
+
+
+async def test_order_and_flush() -> None:
+    seen: list[Any] = []
+
+    async def emit(name: str, data: dict[str, Any]) -> None:
+        await asyncio.sleep(0)
+        seen.append(data["delta"])
+
+    outlet = ConnectionOutlet(emit, pytest.fail, Limits(), Counters())
+    for number in range(100):
+        outlet.send(events.ResponseDelta(delta=str(number), turn_id=1, reply_id="r"))
+    assert await outlet.flush(1)
+    assert seen == [str(number) for number in range(100)]
+    outlet.close()
+    outlet.send(events.Clear(reply_id="r"))
+    assert not outlet._queue
+
+
+@pytest.mark.parametrize(
+    ("limits", "count"), [(Limits(queue_audio_ms=1e9), 46), (Limits(), 75), (Limits(queue_events=10), 10)]
+)
+async def test_a_full_queue_ends_the_connection_once(limits: Limits, count: int) -> None:
+    reasons: list[str] = []
+
+    async def emit(name: str, data: dict[str, Any]) -> None:
+        await asyncio.Event().wait()
+
+    counters = Counters()
+    outlet = ConnectionOutlet(emit, reasons.append, limits, counters)
+    size = 4_000 if limits.queue_audio_ms > 1e6 else 100
+    for number in range(count):
+        outlet.send(chunk(number, size))
+    assert not reasons
+    for number in range(5):
+        outlet.send(chunk(number, size))
+    assert len(reasons) == 1
+    assert "selam_slow_clients_total 1" in counters.exposition({})
+
+
+async def test_a_failing_emit_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    seen = []
+
+    async def emit(name: str, data: dict[str, Any]) -> None:
+        if name == "clear":
+            raise RuntimeError("no")
+        seen.append(name)
+
+    outlet = ConnectionOutlet(emit, pytest.fail, Limits(), Counters())
+    outlet.send(events.Clear(reply_id="r"))
+    outlet.send(events.ControlAck(action="pause"))
+    assert await outlet.flush(1) and seen == ["control_ack"] and "could not send clear" in caplog.text
+    outlet.close()
+
+
+def test_payloads_have_the_documented_keys() -> None:
+    audio = payload(chunk(0, 3))
+    assert base64.b64decode(audio["audio"]) == bytes(3) and "words" not in audio
+    assert payload(chunk(0, 3), binary=True)["audio"] == bytes(3)
+    worded = events.AudioChunk(
+        audio=b"", format="mp3", sample_rate=24_000, index=0, duration_ms=1, text="a", turn_id=1,
+        reply_id="r", words=(Word("a", 0, 90),),
+    )  # fmt: skip
+    assert payload(worded)["words"] == [["a", 0, 90]]
+    assert payload(events.ControlAck(action="pause")) == {"action": "pause", "status": "executed"}
+    end = events.AudioEnd(total_chunks=2, interrupted=True, spoken_text="so", turn_id=1, reply_id="r")
+    assert payload(end).keys() == {"total_chunks", "interrupted", "spoken_text", "turn_id", "reply_id"}
+    started = events.SessionStarted(
+        session_id="s", voice="aria", language=None, output_format="mp3", sample_rate=24_000,
+        engines={"stt": {"phrases": ("a", "b")}}, extra={"notice": "x"},
+    )  # fmt: skip
+    assert payload(started)["engines"] == {"stt": {"phrases": ["a", "b"]}}
+    assert payload(started)["notice"] == "x" and "name" not in payload(started)
+    said = events.Transcription(text="a", is_final=True, language="en", turn_id=1)
+    assert payload(said).items() >= {"text": "a", "is_final": True, "language": "en"}.items()
+
+
+async def test_a_client_that_does_not_read_is_disconnected(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    async with running(tmp_path) as app:
+        connector = aiohttp.TCPConnector(
+            socket_factory=lambda info: _small_receiver(info[0], info[1], info[2])
+        )
+        async with aiohttp.ClientSession(connector=connector) as http:
+            url = f"{app.url}/socket.io/?EIO=4&transport=websocket"
+            async with http.ws_connect(url, max_msg_size=0) as ws:
+                await ws.receive_str()
+                client = Raw(ws)
+                await client.join()
+                ws._reader._protocol.transport.pause_reading()  # type: ignore[union-attr]
+                (connection,) = app._door._connections.values()
+                for number in range(2_000):
+                    connection.outlet.send(chunk(number))
+                    await asyncio.sleep(0)
+                    if connection.outlet._closed:
+                        break
+                else:
+                    raise AssertionError("2000 chunks were taken from a client that reads none")
+                assert "does not read" in caplog.text
+                for _ in range(100):
+                    if not app._door.connections and not app._sio.eio.websockets:
+                        break
+                    await asyncio.sleep(0.02)
+                else:
+                    raise AssertionError("the connection is still there")
+                assert number < 400
+
+
+def _small_receiver(family: int, kind: int, protocol: int) -> socket.socket:
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+    made.setblocking(False)
+    return made
+
+
+async def test_nothing_is_left_after_fifty_sessions(tmp_path: Path) -> None:
+    gc.collect()
+    tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
+    async with running(tmp_path) as app:
+        for _ in range(10):
+            clients = [Client(app) for _ in range(5)]
+            await asyncio.gather(*(client.greet() for client in clients))
+            await asyncio.gather(*(client.start() for client in clients))
+            await asyncio.gather(*(client.sio.disconnect() for client in clients))
+        await asyncio.sleep(0.3)
+        assert not app._door.connections and not app._sio.eio.websockets and not app.registry.sessions
+        mine = [task for task in asyncio.all_tasks() - tasks if "_send_ping" in repr(task.get_coro())]
+        assert not mine
+    await asyncio.sleep(0.05)
+    left = {task for task in asyncio.all_tasks() - tasks if not task.done()}
+    assert not left
+    pools = ("asyncio_", "ThreadPool")
+    assert not [each for each in set(threading.enumerate()) - threads if not each.name.startswith(pools)]
+
+
+async def test_engines_are_closed(tmp_path: Path) -> None:
+    closed: list[str] = []
+    engines: Engines = scripted()
+
+    async def aclose() -> None:
+        closed.append("transcriber")
+
+    engines.transcriber.aclose = aclose  # type: ignore[method-assign]
+    async with running(tmp_path, engines=engines) as app:
+        assert app.url.startswith("http://127.0.0.1:")
+    assert closed == ["transcriber"]
+
+
+async def test_binary_audio_in_the_session_that_asked_for_it(tmp_path: Path) -> None:
+    async with running(tmp_path) as app, Client(app) as client:
+        await client.connect({"api_key": KEY, "voice": "aria"})
+        await client.start(binary=True)
+        (connection,) = app._door._connections.values()
+        connection.outlet.send(chunk(0, 6), binary=True)
+        connection.outlet.send(chunk(1, 6), binary=False)
+        await client.wait("audio_chunk", 2)
+        assert [type(each["audio"]) for each in client.all("audio_chunk")] == [bytes, str]
+        assert client.sio.namespaces.keys() == {NAMESPACE}
