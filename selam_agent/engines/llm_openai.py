@@ -8,6 +8,8 @@ its ten-minute timeout are off; one lost connection before the first token is re
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import importlib
 import json
 import logging
 from collections import OrderedDict
@@ -67,6 +69,9 @@ class OpenAIChatModel:
         # Resources and platform headers are made on first use and take 30 ms: not on the event loop.
         self._create: Any = self._client.chat.completions.create
         self._client.platform_headers()
+        with contextlib.suppress(ImportError):
+            # What its connections are made with, otherwise imported by the first of them (12 ms).
+            importlib.import_module("anyio._backends._asyncio")
         self._calls: OrderedDict[str, ToolCall] = OrderedDict()
 
     @property
@@ -109,6 +114,8 @@ class OpenAIChatModel:
                             chunk = await anext(chunks, None)
                         if chunk is None:
                             break
+                        # A burst of chunks takes 0.1 ms each and would hold everybody else.
+                        await asyncio.sleep(0)
                         if chunk.usage is not None:
                             yield Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
                         for choice in chunk.choices[:1]:

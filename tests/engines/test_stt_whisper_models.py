@@ -79,3 +79,24 @@ def test_an_incomplete_or_broken_model_is_named(stock: Path, tmp_path) -> None:
     (tmp_path / "model.bin").write_bytes(b"not a model")
     with pytest.raises(SettingsError, match="does not load"):
         stt_whisper.build(settings(tmp_path, engine="whisper", model=str(tmp_path)))
+
+
+async def test_the_embedded_recogniser_has_its_own_decoding(five: Path, tmp_path, monkeypatch) -> None:
+    own = {"log_prob_threshold": -0.2, "margin_frames": 40, "max_new_tokens": 9}
+    (tmp_path / "decoding.json").write_text(json.dumps(own))
+    for name in ("model.bin", "config.json", "tokenizer.json", "vocabulary.json"):
+        (tmp_path / name).symlink_to(five / name)
+    monkeypatch.setattr(stt_whisper, "COMMAND_MODEL", tmp_path)
+    monkeypatch.setattr(stt_whisper, "phrases", lambda: {"am": ["ሰላም።"], "en": ["Hello."]})
+    for engine in ("auto", "command"):
+        # Settings are for real models: they do not touch this one.
+        transcriber = stt_whisper.build(settings(tmp_path / "data", engine=engine, log_prob_threshold=-3.0))
+        assert isinstance(transcriber, WhisperTranscriber)
+        info, decoding = transcriber.info, transcriber._shared.decoder.decoding
+        assert info.name == "command" and not info.open_vocabulary and "synthetic" in info.tested_on
+        assert info.phrases == {"am": ("ሰላም።",), "en": ("Hello.",)}
+        assert (decoding.log_prob_threshold, decoding.min_window_s, decoding.max_new_tokens) == (-0.2, 0.0, 9)
+        await transcriber.aclose()
+    (tmp_path / "model.bin").unlink()
+    with pytest.raises(SettingsError, match=r"embedded recogniser is incomplete \(model\.bin\)"):
+        stt_whisper.build(settings(tmp_path / "data", engine="command"))
