@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from typing import Any
@@ -23,6 +22,7 @@ from selam_agent.languages.packs import Packs
 from selam_agent.ports import ChatItem, ChatRequest, Message, Pcm16, Transcript, TranscriptionRequest
 from selam_agent.session.config import Engines, SessionConfig
 from selam_agent.session.messages import Transcribed
+from selam_agent.session.pending import PendingTurn
 from selam_agent.session.reply import Audible, Over, Reply
 from selam_agent.session.speaker import Speaker, choose
 from selam_agent.settings import Turns
@@ -34,33 +34,6 @@ _MAX_WAITING = 16
 # A shorter sound without words is a cough or a knock, not a sentence that was not understood.
 _NOISE_MS = 400
 _WITHOUT_WORDS = frozenset({"no_speech", "empty"})
-
-
-@dataclass(slots=True, eq=False)
-class _Turn:
-    commit: Commit
-    committed_at: float
-    task: asyncio.Task[None] | None = None
-    transcript: Transcript | None = None
-    error: SelamError | None = None
-    transcribed_at: float = 0.0
-    # The client interrupted while this was being prepared: remembered, not answered.
-    muted: bool = False
-
-    @property
-    def ready(self) -> bool:
-        return self.transcript is not None or self.error is not None
-
-    @property
-    def rejected(self) -> str | None:
-        """Why the transcript must not be answered; None when it was understood or is not there."""
-        if self.transcript is None:
-            return None
-        return self.transcript.rejected or (None if self.transcript.text.strip() else "empty")
-
-    @property
-    def understood(self) -> bool:
-        return self.transcript is not None and self.rejected is None
 
 
 class Answering:
@@ -90,8 +63,8 @@ class Answering:
         self._now = now
         self._clock = asyncio.get_running_loop().time
         self._history = History()
-        self._waiting: deque[_Turn] = deque()
-        self._current: tuple[Reply, _Turn | None] | None = None
+        self._waiting: deque[PendingTurn] = deque()
+        self._current: tuple[Reply, PendingTurn | None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._reply_numbers = count(1)
         self._misunderstood = 0
@@ -106,7 +79,7 @@ class Answering:
                 SessionError("Too many turns wait for an answer; this one is dropped.", code="too_many_turns")
             )
             return
-        turn = _Turn(commit, self._clock())
+        turn = PendingTurn(commit, self._clock())
         self._waiting.append(turn)
         turn.task = self._own(self._transcribe(turn, audio), f"transcribe {commit.turn}.{commit.revision}")
 
@@ -145,7 +118,7 @@ class Answering:
         """Whether a reply is audible."""
         return self._current is not None and self._current[0].audible
 
-    def say(self, text: str, turn: _Turn | None = None) -> None:
+    def say(self, text: str, turn: PendingTurn | None = None) -> None:
         """Speaks a fixed text, such as the greeting, as the current reply."""
         self._begin(text, turn)
 
@@ -156,23 +129,7 @@ class Answering:
         reply, turn = self._current
         if turn is None:
             return
-        marks = reply.marks
-        speech_end = turn.commit.speech_end_arrived_ms / 1000
-        fragment = marks.first_fragment or message.at
-        pcm = marks.first_pcm or message.at
-        self._emit(
-            events.TurnMetrics(
-                turn_id=turn.commit.turn,
-                reply_id=reply.reply_id,
-                endpoint_ms=round((turn.committed_at - speech_end) * 1000, 1),
-                stt_ms=round((turn.transcribed_at - turn.committed_at) * 1000, 1),
-                llm_ms=round((fragment - turn.transcribed_at) * 1000, 1),
-                tts_ms=round((pcm - fragment) * 1000, 1),
-                send_ms=round((message.at - pcm) * 1000, 1),
-                v2v_ms=round((message.at - speech_end) * 1000, 1),
-                reason=turn.commit.reason,
-            )
-        )
+        self._emit(turn.metrics(reply.reply_id, reply.marks, message.at))
 
     def over(self, message: Over) -> bool:
         """A reply has ended by itself. Returns whether it was the current one."""
@@ -217,7 +174,7 @@ class Answering:
 
     # ------------------------------------------------------------ inside
 
-    async def _transcribe(self, turn: _Turn, audio: Pcm16) -> None:
+    async def _transcribe(self, turn: PendingTurn, audio: Pcm16) -> None:
         transcript: Transcript | None = None
         error: SelamError | None = None
         deadline = self._timings.stt_deadline_s
@@ -235,7 +192,7 @@ class Answering:
             error = EngineError("The recogniser failed.", code="stt_failed")
         self._post(Transcribed(turn.commit.turn, turn.commit.revision, transcript, error))
 
-    def _answer(self, turn: _Turn) -> None:
+    def _answer(self, turn: PendingTurn) -> None:
         if turn.error is not None:
             self._emit_error(turn.error)
             if not turn.muted:
@@ -264,7 +221,7 @@ class Answering:
         request = self._request(transcript.text)
         self._begin(self._engines.chat_model.reply(request), turn)
 
-    def _not_understood(self, turn: _Turn, reason: str) -> None:
+    def _not_understood(self, turn: PendingTurn, reason: str) -> None:
         noise = reason in _WITHOUT_WORDS and turn.commit.voiced_ms < _NOISE_MS
         self._emit(
             events.Notice(
@@ -319,7 +276,7 @@ class Answering:
             session_id=self._session_id,
         )
 
-    def _begin(self, items: AsyncIterator[ChatItem] | str, turn: _Turn | None) -> None:
+    def _begin(self, items: AsyncIterator[ChatItem] | str, turn: PendingTurn | None) -> None:
         reply = Reply(
             reply_id=f"{self._session_id}-{next(self._reply_numbers)}",
             turn_id=turn.commit.turn if turn is not None else 0,

@@ -14,11 +14,11 @@ from selam_agent.audio.containers import InputDecoder
 from selam_agent.audio.frames import Framer
 from selam_agent.audio.vad import VoiceGate
 from selam_agent.dialogue.turns import FRAME_MS
+from selam_agent.errors import AudioError
 from selam_agent.ports import Pcm16
 from selam_agent.settings import Audio
 
 SAMPLE_RATE = 16_000
-_FRAME_SAMPLES = SAMPLE_RATE * FRAME_MS // 1000
 # Noise suppression costs about 1 ms per second of audio; this keeps a slice well under 2 ms.
 _SLICE_FRAMES = 50
 
@@ -33,6 +33,9 @@ class Ears:
         # Frames kept for the recogniser: (audio time of the first sample, frames [n, 320]).
         self._kept: deque[tuple[int, Pcm16]] = deque()
         self._next_ms = 0
+        self._max_pending_s = settings.max_pending_s
+        self._stream_begun: float | None = None
+        self._received_s = 0.0
 
     @property
     def recorder(self) -> bool:
@@ -47,6 +50,30 @@ class Ears:
     def decode(self, data: bytes, format: str, sample_rate: int) -> Pcm16:
         """Returns int16 [n] at 16 kHz. Raises AudioError; the next container header starts afresh."""
         return self._decoder.decode(data, format, sample_rate)
+
+    def admit(self, pcm: Pcm16, arrived: float) -> None:
+        """Counts audio that arrived at this time (s).
+
+        Raises AudioError when the stream would be further ahead of real time than is allowed; then
+        this audio is to be dropped, and none that came before it.
+        """
+        seconds = len(pcm) / SAMPLE_RATE
+        if self._stream_begun is None:
+            self._stream_begun = arrived
+        ahead = self._received_s + seconds - (arrived - self._stream_begun)
+        if ahead > self._max_pending_s:
+            raise AudioError(
+                f"{ahead:.1f} s of audio are ahead of real time and at most {self._max_pending_s:.0f} s "
+                f"may be; {seconds:.2f} s were refused.",
+                code="audio_rate_violation",
+                details={
+                    "ahead_s": round(ahead, 2),
+                    "bound_s": self._max_pending_s,
+                    "refused_s": round(seconds, 2),
+                },
+                retryable=True,
+            )
+        self._received_s += seconds
 
     def listen(self, pcm: Pcm16) -> Iterator[list[bool]]:
         """Yields the verdict of each frame, in slices of at most a second of audio."""

@@ -85,11 +85,17 @@ class Registry:
             replaces.replace()
         self._sessions[session.id] = session
         after = replaces.ended if replaces is not None else None
-        task = asyncio.create_task(session.run(after), name=f"session {session.id}")
+        task = asyncio.create_task(self._run(session, after), name=f"session {session.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: self._sessions.pop(session.id, None))
         return session
+
+    async def _run(self, session: Session, after: asyncio.Event | None) -> None:
+        try:
+            await session.run(after)
+        finally:
+            self._sessions.pop(session.id, None)
+            session.ended.set()
 
     async def aclose(self, reason: str = "shutdown") -> None:
         """Ends every session; none can be opened any more."""

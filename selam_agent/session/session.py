@@ -10,9 +10,8 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from selam_agent import events
@@ -21,7 +20,7 @@ from selam_agent.errors import AudioError, SelamError, SessionError, ValidationE
 from selam_agent.languages.packs import Packs
 from selam_agent.ports import Outlet
 from selam_agent.session.answering import Answering
-from selam_agent.session.config import Engines, SessionConfig
+from selam_agent.session.config import Engines, SessionConfig, describe_engines
 from selam_agent.session.ears import SAMPLE_RATE, Ears
 from selam_agent.session.messages import Control, End, Heard, Tick, Transcribed
 from selam_agent.session.reply import Audible, Over
@@ -58,6 +57,7 @@ class Session:
         self.id = session_id
         self.owner = owner
         self.config = config
+        # Set by the registry when nothing of the session is left.
         self.ended = asyncio.Event()
         self._speaker = speaker
         self._outlet: Outlet | None = outlet
@@ -98,8 +98,6 @@ class Session:
         self._ending: End | None = None
         self._begun = self._loop.time()
         self._last_packet = self._begun
-        self._stream_begun: float | None = None
-        self._received_s = 0.0
         self._warned_quiet = False
 
     # ------------------------------------------------------------ the door's side
@@ -168,7 +166,6 @@ class Session:
                 self._emit(events.SessionEnded(session_id=self.id, reason=self._ending.reason))
             self._outlet = None
             self._inbox.clear()
-            self.ended.set()
 
     def _announce(self) -> None:
         config = self.config
@@ -179,7 +176,7 @@ class Session:
                 language=config.language,
                 output_format=config.output_format,
                 sample_rate=config.output_sample_rate,
-                engines=self._describe_engines(),
+                engines=describe_engines(self._engines, self._speaker.synthesizer),
             )
         )
         model = self._engines.chat_model.info
@@ -193,24 +190,6 @@ class Session:
             )
         if config.greeting:
             self._answering.say(config.greeting)
-
-    def _describe_engines(self) -> dict[str, dict[str, Any]]:
-        stt, llm = self._engines.transcriber.info, self._engines.chat_model.info
-        tts = self._speaker.synthesizer.info
-        return {
-            "stt": {
-                "name": stt.name,
-                "open_vocabulary": stt.open_vocabulary,
-                "tested_on": stt.tested_on,
-                "leaves_machine": stt.leaves_machine,
-            },
-            "llm": {
-                "name": llm.name,
-                "generative": llm.generative,
-                "leaves_machine": llm.leaves_machine,
-            },
-            "tts": asdict(tts),
-        }
 
     def _handle(self, message: _Message) -> None:
         if isinstance(message, Transcribed):
@@ -239,7 +218,7 @@ class Session:
             pcm = self._ears.decode(message.data, message.format, message.sample_rate)
             if not self._listening or self._paused_at is not None or not len(pcm):
                 return
-            self._check_rate(len(pcm) / SAMPLE_RATE, message.arrived)
+            self._ears.admit(pcm, message.arrived)
         except SelamError as error:
             self._emit(events.ErrorEvent.of(error))
             return
@@ -254,21 +233,6 @@ class Session:
                     self._act(decision)
             self._ears.forget_before(self._turns.keep_from_ms)
         self._warn_if_quiet()
-
-    def _check_rate(self, seconds: float, arrived: float) -> None:
-        if self._stream_begun is None:
-            self._stream_begun = arrived
-        ahead = self._received_s + seconds - (arrived - self._stream_begun)
-        bound = self._settings.audio.max_pending_s
-        if ahead > bound:
-            raise AudioError(
-                f"{ahead:.1f} s of audio are ahead of real time and at most {bound:.0f} s may be; "
-                f"{seconds:.2f} s were refused.",
-                code="audio_rate_violation",
-                details={"ahead_s": round(ahead, 2), "bound_s": bound, "refused_s": round(seconds, 2)},
-                retryable=True,
-            )
-        self._received_s += seconds
 
     def _warn_if_quiet(self) -> None:
         if self._warned_quiet or self._ears.too_quiet_ms < self._settings.turns.too_quiet_ms:

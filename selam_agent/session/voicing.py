@@ -11,7 +11,7 @@ from selam_agent.audio.encode import ChunkEncoder, EncodedChunk
 from selam_agent.audio.pcm import StreamResampler
 from selam_agent.dialogue.playhead import SpokenText
 from selam_agent.errors import EngineError
-from selam_agent.languages.speakable import make_speakable
+from selam_agent.languages.speakable import speakable
 from selam_agent.ports import Pcm16, SpeechChunk, SynthesisRequest, Word
 from selam_agent.session.config import SessionConfig
 from selam_agent.session.speaker import Speaker
@@ -47,12 +47,12 @@ class Voicing:
 
     async def speak(self, fragment: str) -> AsyncIterator[EncodedChunk]:
         """Yields the fragment's audio as it is made. Raises EngineError."""
-        speakable = make_speakable(fragment, self._speaker.pack)
-        if not speakable.text.strip():
+        said = speakable(fragment, self._speaker.pack)
+        if not said.text.strip():
             return
-        mapper = WordMapper(fragment, speakable)
+        mapper = WordMapper(fragment, said)
         request = SynthesisRequest(
-            text=speakable.text, language=self._speaker.pack.code, voice=self._speaker.parameters
+            text=said.text, language=self._speaker.pack.code, voice=self._speaker.parameters
         )
         begun = False
         early: list[Word] = []
