@@ -5,12 +5,13 @@ A model is loaded once per directory and shared; its calls go through one bounde
 
 from __future__ import annotations
 
+import difflib
 import json
 import logging
 import threading
 import time
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -108,7 +109,7 @@ class WhisperTranscriber:
         language = request.language
         parts: list[Decoded] = []
         # Each piece queues on its own, so a long utterance neither blocks others nor outlives its caller.
-        for piece in shared.decoder.pieces(request.audio):
+        for piece in shared.decoder.pieces(request.audio, language):
 
             def work(piece: Any = piece, language: str | None = language) -> Decoded:
                 return shared.decoder.decode([piece], language, request.hints)[0]
@@ -234,10 +235,15 @@ def _whisper(directory: Path, stt: Stt) -> WhisperTranscriber:
         log_prob_threshold=stt.log_prob_threshold,
         no_speech_threshold=stt.no_speech_threshold,
     )
+    known = [*(each.name for each in fields(Decoding)), "languages"]
+    for name in stt.options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise SettingsError(f"stt.options: unknown option {name!r}; did you mean {near!r}?")
     # The model's own file knows better than a default, a setting better than both.
     chosen = {name: getattr(stt, name) for name in stt.model_fields_set if name in Stt.model_fields}
     decoding = decoding.override(own).override(chosen).override(stt.options)
-    languages = own.get("languages") or stt.options.get("languages") or SCRIPTS
+    languages = stt.options.get("languages") or own.get("languages") or SCRIPTS
     info = TranscriberInfo(
         name="whisper",
         open_vocabulary=True,

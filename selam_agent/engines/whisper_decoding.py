@@ -29,8 +29,10 @@ __all__ = ["SAMPLE_RATE", "Decoded", "WhisperDecoder", "split_at_pauses"]
 SAMPLE_RATE: Final = 16_000
 _FRAMES_PER_SECOND: Final = 100
 _MOST_FRAMES: Final = 3000
-# The decoder has 448 positions; OpenAI's own loop gives half of them to the text.
+# The decoder has 448 positions; CTranslate2, like OpenAI's own loop, gives at most half of
+# ``max_length`` to the text, whatever the prompt leaves.
 _POSITIONS: Final = 448
+_MOST_TOKENS: Final = _POSITIONS // 2
 _HINT_TOKENS: Final = 100
 _LANGUAGE_TOKEN: Final = re.compile(r"<\|([a-z]{2,3})\|>")
 # What the tokenizer's cost of a script is measured on, and that script's characters per second
@@ -125,9 +127,15 @@ class WhisperDecoder:
         costs = {s: len(tokenizer.encode(t).ids) / len(t) * pace for s, (t, pace) in _SAMPLES.items()}
         self._cost = {script: max(1.0, cost / costs["Latin"]) for script, cost in costs.items()}
 
-    def pieces(self, audio: Pcm16) -> list[Pcm16]:
-        """``audio`` in pieces that fit the model, cut at pauses."""
-        return split_at_pauses(audio, int(self.decoding.max_window_s * SAMPLE_RATE))
+    def pieces(self, audio: Pcm16, language: str | None = None) -> list[Pcm16]:
+        """``audio`` in pieces that fit the model with their text, cut at pauses."""
+        longest = self.decoding.max_window_s
+        if self.decoding.max_new_tokens is None:
+            # Half of the pace that the budget allows for is a brisk speaker's. Amharic fills the
+            # decoder in 12 s.
+            pace = max(self._pace(code) for code in ([language] if language else self.languages)) / 2
+            longest = min(longest, _MOST_TOKENS / pace)
+        return split_at_pauses(audio, int(longest * SAMPLE_RATE))
 
     def decode(
         self, batch: Sequence[Pcm16], language: str | None = None, hints: Sequence[str] = ()
@@ -167,7 +175,7 @@ class WhisperDecoder:
             encoded,
             prompts,
             beam_size=1,
-            max_length=min(_POSITIONS, max(map(len, prompts)) + budget),
+            max_length=min(_POSITIONS, max(2 * budget, max(map(len, prompts)) + budget)),
             return_scores=True,
             return_no_speech_prob=True,
             suppress_tokens=self._suppressed,
@@ -212,8 +220,11 @@ class WhisperDecoder:
     def _budget(self, seconds: float, language: str) -> int:
         if self.decoding.max_new_tokens is not None:
             return self.decoding.max_new_tokens
-        cost = self._cost[SCRIPTS.get(language, "Latin")]
-        return 8 + math.ceil(self.decoding.max_tokens * seconds / 10.0 * cost)
+        return 8 + math.ceil(self._pace(language) * seconds)
+
+    def _pace(self, language: str) -> float:
+        """Tokens per second that nobody exceeds."""
+        return self.decoding.max_tokens / 10.0 * self._cost[SCRIPTS.get(language, "Latin")]
 
     def _decoded(self, result: Any, language: str) -> Decoded:
         tokens = result.sequences_ids[0]

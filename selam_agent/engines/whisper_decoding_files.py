@@ -6,11 +6,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from selam_agent.errors import SettingsError
 
 __all__ = ["Decoding", "missing_files", "read_decoding"]
+
+
+# Of the values that are not simply numbers.
+_KINDS: Final[dict[str, type | tuple[type, ...]]] = {
+    "hints": bool,
+    "margin_frames": int,
+    "max_new_tokens": int,
+    "language_tokens": dict,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +51,18 @@ class Decoding:
     language_tokens: Mapping[str, str] | None = None
 
     def override(self, values: Mapping[str, Any]) -> Decoding:
-        """With those of ``values`` that are fields; other names are someone else's."""
-        known = {field.name for field in fields(self)}
-        return replace(self, **{name: value for name, value in values.items() if name in known})
+        """With those of ``values`` that are fields; other names are someone else's.
+
+        Raises:
+            SettingsError: a value of the wrong kind.
+        """
+        names = {field.name for field in fields(self)}
+        known = {name: value for name, value in values.items() if name in names}
+        for name, value in known.items():
+            kind = _KINDS.get(name, (int, float))
+            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+                raise SettingsError(f"stt: {name} cannot be {value!r}")
+        return replace(self, **known)
 
 
 def read_decoding(directory: Path) -> dict[str, Any]:

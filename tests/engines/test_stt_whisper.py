@@ -103,12 +103,27 @@ def test_the_limit_of_tokens_follows_duration_and_script(stock: Path) -> None:
     spy = Spy(decoder)
     decoder.decode([speech(1.0)], "en")
     decoder.decode([speech(3.0)], "en")
-    assert spy.max_length == [4 + 8 + 10, 4 + 8 + 29]
+    # CTranslate2 gives the text at most half of max_length.
+    assert spy.max_length == [2 * (8 + 10), 2 * (8 + 29)]
     # As in Whisper's own vocabulary, Ge'ez takes several tokens a letter.
     decoder._cost["Ethiopic"] = 4.0
-    decoder.decode([speech(3.0)], "am")
+    decoder.decode([speech(1.0)], "am")
     decoder.decode([speech(30.0)], "am")
-    assert spy.max_length[2:] == [4 + 8 + 116, 448]
+    assert spy.max_length[2:] == [2 * (8 + 39), 448]
+    # And fills the decoder sooner, so its utterances are cut sooner.
+    lengths = {code: [len(p) / 16_000 for p in decoder.pieces(speech(28.0), code)] for code in ("en", "am")}
+    assert lengths["en"] == [28.0] and len(lengths["am"]) >= 3 and max(lengths["am"]) < 11.7
+    assert len(decoder.pieces(speech(28.0))) >= 3
+
+
+@pytest.mark.parametrize("limit", [1, 3, 10, 224])
+def test_so_many_tokens_are_written(stock: Path, limit: int) -> None:
+    decoder = WhisperDecoder(stock, Decoding(min_window_s=0.0, max_new_tokens=limit))
+    tokens: list[int] = []
+    decoder._decoded = lambda result, code: tokens.append(len(result.sequences_ids[0]))
+    decoder.decode([speech(1.0)], "en")
+    # Random weights never end by themselves; up to four tokens the prompt counts for more.
+    assert tokens == [limit if limit > 4 else max(limit, (4 + limit) // 2)]
 
 
 def test_hints_go_before_where_the_model_takes_them(stock: Path) -> None:

@@ -70,6 +70,20 @@ def test_a_missing_model_is_named(tmp_path, model: str, sentence: str) -> None:
         stt_whisper.build(settings(tmp_path, engine="whisper", model=model))
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"margin": 3}, "unknown option 'margin'; did you mean 'margin_frames'"),
+        ({"margin_frames": "3"}, "margin_frames cannot be '3'"),
+        ({"hints": 1}, "hints cannot be 1"),
+        ({"max_window_s": True}, "max_window_s cannot be True"),
+    ],
+)
+def test_a_wrong_option_is_named(stock: Path, tmp_path, options: dict, sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        stt_whisper.build(settings(tmp_path, engine="whisper", model=str(stock), options=options))
+
+
 def test_an_incomplete_or_broken_model_is_named(stock: Path, tmp_path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(SettingsError, match=r"no model\.bin, tokenizer\.json, vocabulary\.json"):
