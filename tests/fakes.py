@@ -46,9 +46,16 @@ class Recorder:
     """An outlet that remembers every event with its time."""
 
     seen: list[tuple[float, events.Event]] = field(default_factory=list)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def send(self, event: events.Event) -> None:
         self.seen.append((asyncio.get_running_loop().time(), event))
+        self._news.set()
+
+    async def next(self) -> None:
+        """Waits for one more event."""
+        self._news.clear()
+        await self._news.wait()
 
     def all(self, kind: type[E]) -> list[E]:
         return [event for _, event in self.seen if isinstance(event, kind)]

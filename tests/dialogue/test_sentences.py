@@ -19,7 +19,8 @@ def fragments(*pieces: str) -> list[str]:
         ("Hello.", ["Hello."]),
         # The first may end at a clause mark from 12 letters on, later ones only at a sentence's end.
         (
-            "Of course, I can do that, and very gladly so, on any day. Which day shall it be, please? Thanks.",
+            "Of course, I can do that, and very gladly so, on any day. "
+            "Which day shall it be, please? Thanks.",
             [
                 "Of course, I can do that, ",
                 "and very gladly so, on any day. ",

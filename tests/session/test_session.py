@@ -49,7 +49,7 @@ class Call:
     async def until(self, kind: type[events.Event], count: int = 1, within: float = 60) -> None:
         async with asyncio.timeout(within):
             while len(self.outlet.all(kind)) < count:
-                await asyncio.sleep(0.005)
+                await self.outlet.next()
 
 
 @asynccontextmanager
@@ -592,7 +592,7 @@ class TestOpening:
     def test_a_voice_whose_engine_is_missing_says_what_to_configure(self) -> None:
         async def story() -> None:
             async with call() as it:
-                with pytest.raises(SessionError, match="tts.engines"):
+                with pytest.raises(SessionError, match=r"tts\.engines"):
                     it.registry.open(SessionConfig(voice="alloy"), it.outlet, owner="key")
 
         run(story())
