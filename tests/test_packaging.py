@@ -46,7 +46,9 @@ def test_the_wheel_has_everything_and_nothing_else(wheel: Path) -> None:
     expected |= {f"selam_agent/_voices/flows/{flow}.toml" for flow in ("clinic_booking", "small_talk")}
     expected |= {f"selam_agent/engines/espeak_somali/{each}" for each in ("so_rules", "so_list")}
     expected |= {"selam_agent/wire/web/index.html", "selam_agent/programs/page.html", "selam_agent/py.typed"}
-    expected |= {f"selam_agent/models/command/{each}" for each in ("model.bin", "config.json", "tokenizer.json")}
+    expected |= {
+        f"selam_agent/models/command/{each}" for each in ("model.bin", "config.json", "tokenizer.json")
+    }
     assert expected - names == set()
     assert {name.split("/")[0] for name in names} == {"selam_agent", "selam_agent-0.1.0.dist-info"}
     assert wheel.stat().st_size < 8_000_000

@@ -55,9 +55,9 @@ def encode_mp3(channels: list[Pcm16], rate: int) -> bytes:
 
 
 def outline(samples: Pcm16, rate: int, points: int) -> list[int]:
-    """Peak of each of ``points`` equal slices, 0–100; a square-root scale keeps soft speech visible."""
+    """Peak of each of ``points`` equal slices, 0–100, on a scale that keeps soft speech visible."""
     if samples.size == 0:
         return [0] * points
     edges = np.linspace(0, samples.size, points + 1).astype(int)[:-1]
     peaks = np.maximum.reduceat(np.abs(samples.astype(np.int32)), edges) / 32768
-    return [round(100 * float(np.sqrt(peak))) for peak in peaks]
+    return [round(100 * float(peak**0.75)) for peak in peaks]

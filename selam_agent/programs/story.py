@@ -63,7 +63,7 @@ AMHARIC = Story(
         StoryLine("ቀጠሮ መያዝ እፈልጋለሁ።", "I want to book an appointment."),
         StoryLine("ማክሰኞ።", "Tuesday."),
         StoryLine("ሦስት ሰዓት።", "Three o'clock (nine in the morning by the international clock)."),
-        StoryLine("አይ። ሰኞ።", "No. Monday.", cut_in_ms=1700),
+        StoryLine("አይ። ሰኞ።", "No. Monday.", cut_in_ms=3200),
         StoryLine("አዎ።", "Yes."),
     ),
     weekday=0,
