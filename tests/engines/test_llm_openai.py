@@ -180,7 +180,7 @@ async def test_cancelling_closes_the_stream_at_the_server(server: FakeServer) ->
                 await stream.aclose()
             at = time.perf_counter()
             async with asyncio.timeout(1):
-                assert await server.closed_at - at < 0.2
+                assert await server.closed_at - at < 0.5
 
 
 async def test_tool_calls_are_put_together(server: FakeServer) -> None:
@@ -263,13 +263,13 @@ async def test_an_answer_without_an_end_has_broken_off(server: FakeServer) -> No
 
 
 async def test_deadlines(server: FakeServer) -> None:
-    limits = {"first_token_timeout_s": 0.15, "total_timeout_s": 0.4}
+    limits = {"first_token_timeout_s": 0.1, "total_timeout_s": 0.8}
     async with model(server.url, **limits) as chat:
         for answer, low, high in [
-            (hang, 0.1, 0.35),
-            (says(event({"role": "assistant"}), then="hang"), 0.1, 0.35),
-            (says(event({"content": "I"}), then="hang"), 0.35, 1.0),
-            (says(*[event({"content": "I"})] * 100, gap=0.01), 0.35, 1.0),
+            (hang, 0.1, 0.7),
+            (says(event({"role": "assistant"}), then="hang"), 0.1, 0.7),
+            (says(event({"content": "I"}), then="hang"), 0.75, 5.0),
+            (says(*[event({"content": "I"})] * 200, gap=0.01), 0.75, 5.0),
         ]:
             server.answers = [answer]
             began = time.perf_counter()
