@@ -10,6 +10,7 @@ from selam_agent.engines import catalog
 from selam_agent.engines.llm_openai import OpenAIChatModel
 from selam_agent.engines.tts_espeak import EspeakSynthesizer
 from selam_agent.errors import SettingsError
+from selam_agent.languages import packs
 from selam_agent.ports import ChatModelInfo, SynthesizerInfo, TranscriberInfo
 from selam_agent.settings import Settings
 
@@ -86,6 +87,11 @@ def test_synthesizers_by_the_names_in_the_packs(tmp_path) -> None:
     assert isinstance(voices["espeak"], EspeakSynthesizer)
     with pytest.raises(SettingsError, match="none of them"):
         catalog.build_synthesizers(Settings(tts={"engines": ["edge"]}))
+
+
+def test_without_a_base_url_the_flow_answers() -> None:
+    model = catalog.build_chat_model(Settings(), packs.load())
+    assert model.info.name.startswith("flow") and not model.info.generative
 
 
 def test_a_base_url_means_openai() -> None:
