@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -108,12 +107,7 @@ def plain(value: Any) -> Any:
 
 def as_dict(event: Event) -> dict[str, Any]:
     """A dataclass event by its own field names."""
-    return {name: plain(getattr(event, name)) for name in _names(type(event))}
-
-
-@functools.cache
-def _names(kind: type[Event]) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
+    return {field.name: plain(getattr(event, field.name)) for field in dataclasses.fields(event)}
 
 
 _SPECIAL: dict[type[Event], Callable[[Any], dict[str, Any]]] = {

@@ -1,0 +1,49 @@
+"""Finding Node and Chromium, and saying in one line when they are not there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+HERE = Path(__file__).parent
+CHUNKS = HERE.parent / "fixtures" / "mediarecorder_chunks.jsonl"
+CLIENT_JS = HERE / "node_modules" / "socket.io-client" / "dist" / "socket.io.min.js"
+
+
+def need_node() -> str:
+    """Path of node, with the client library installed beside this file."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None:
+        missing("Node is not installed: the tests with socket.io-client are skipped")
+    if not CLIENT_JS.exists():
+        if npm is None:
+            missing("npm is not installed: the tests with socket.io-client are skipped")
+        command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
+        done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode or not CLIENT_JS.exists():
+            missing(
+                f"npm install failed, tests with socket.io-client are skipped: {done.stderr.strip()[-200:]}"
+            )
+    return node
+
+
+def need_chromium() -> str:
+    """Path of Chromium or Chrome."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        missing("Chromium is not installed: the browser test is skipped")
+    return path
+
+
+def missing(line: str) -> NoReturn:
+    """Skips with one line; in CI, where everything is installed, that is a failure."""
+    if os.environ.get("SELAM_CI") == "1":
+        pytest.fail(line)
+    print(line)
+    pytest.skip(line)
