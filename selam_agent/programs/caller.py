@@ -22,7 +22,6 @@ from selam_agent.client import (
     Response,
     SelamClient,
     SessionEnded,
-    SessionStarted,
     Transcription,
 )
 from selam_agent.ports import Pcm16
@@ -94,7 +93,6 @@ class SimulatedCaller:
         self._playout = Playout(_OUTPUT_RATE)
         self._begun = 0.0
         self._since = 0.0
-        self._session: SessionStarted | None = None
 
     async def call(
         self, script: Sequence[Say], *, language: str, voice: str, greeting: str | None = None
@@ -105,7 +103,7 @@ class SimulatedCaller:
             CallFailed: a cue did not come.
             selam_agent.client.ClientError: the server refused or went away.
         """
-        self._session = await self._client.start_session(
+        session = await self._client.start_session(
             voice=voice,
             language=language,
             greeting=greeting,
@@ -114,8 +112,9 @@ class SimulatedCaller:
             playback="buffered",
             decisions=True,
         )
-        self._playout = Playout(self._session.sample_rate)
+        self._playout = Playout(session.sample_rate)
         self._begun = time.monotonic()
+        self._on_event(0.0, session)
         microphone = asyncio.create_task(self._microphone())
         ears = asyncio.create_task(self._listen())
         try:
@@ -216,7 +215,7 @@ class SimulatedCaller:
 
     def _last_word(self) -> float:
         said = [at for at, event in self._events if isinstance(event, Transcription | Response)]
-        return max([self._playout.end_ms, *said])
+        return max([self._playout.end_ms, *said, *(line.end_ms for line in self._lines)])
 
     # ------------------------------------------------------------ ears and mouth
 
