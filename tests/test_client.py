@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import textwrap
+from typing import Any
+
 import numpy as np
 import pytest
 
+from selam_agent import client as client_module
 from selam_agent.client import (
     AudioChunk,
     AudioEnd,
@@ -108,3 +113,12 @@ def test_payloads_of_any_kind_are_read_or_kept() -> None:
     assert isinstance(parse_event("audio_chunk", {"audio": None}), Unknown)
     assert parse_event("news", {"a": 1}) == Unknown(event="news", raw={"a": 1})
     assert parse_event("error", {"type": "audio_error", "extra": 1}) == ErrorEvent(type="audio_error")
+
+
+async def test_the_example_of_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    text = textwrap.dedent(str(client_module.__doc__).partition("::\n")[2].partition("The errors")[0])
+    names: dict[str, Any] = {}
+    exec(text.partition("asyncio.run(")[0], names)
+    async with fake_agent(Turn("Hello.", "Hello, caller.", speech_ms=80)) as (url, _):
+        await asyncio.wait_for(names["ask"](url, KEY, SPEECH), 10)
+    assert capsys.readouterr().out == "listening with loudness\ncaller: Hello.\nagent: Hello, caller.\n"
