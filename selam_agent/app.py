@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
-import signal
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -224,36 +222,6 @@ class App:
             "selam_sessions": ("Live sessions.", len(self.registry.sessions)),
             "selam_connections": ("Accepted and refused Socket.IO connections now.", self._door.connections),
         }
-
-
-def serve(settings: Settings, *, api_key: str | None = None) -> None:
-    """Runs the server until SIGINT or SIGTERM.
-
-    Raises:
-        SettingsError: the server cannot start.
-    """
-    asyncio.run(_serve(settings, api_key))
-
-
-async def _serve(settings: Settings, api_key: str | None) -> None:
-    app = await App.build(settings, api_key=api_key)
-    try:
-        await app.start()
-        print(f"selam-agent listens on {app.url}", flush=True)
-        if app.new_key is not None:
-            print(f"Your API key, shown only this once: {app.new_key}", flush=True)
-        await _until_signalled()
-    finally:
-        await app.stop()
-
-
-async def _until_signalled() -> None:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises instead
-            loop.add_signal_handler(number, stopped.set)
-    await stopped.wait()
 
 
 async def _close(engine: Transcriber | ChatModel | Synthesizer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from pathlib import Path
 
@@ -82,6 +83,15 @@ async def test_a_socket_without_the_namespace_is_closed(app: App) -> None:
         assert (await elsewhere.frame()).startswith("44")
         assert await idle.closed_after() < 1.5
         assert await elsewhere.closed_after() < 1.5
+
+
+async def test_a_polling_socket_without_the_namespace_is_closed(app: App) -> None:
+    url = f"{app.url}/socket.io/?EIO=4&transport=polling"
+    async with aiohttp.ClientSession() as http:
+        opened = json.loads((await (await http.get(url)).text())[1:])
+        await asyncio.sleep(1.2)
+        assert (await http.get(f"{url}&sid={opened['sid']}")).status == 400
+    assert not app._door._waiting
 
 
 async def test_leaving_the_namespace_starts_the_clock_again(app: App) -> None:
