@@ -238,11 +238,11 @@ def go_offline() -> None:
 
 
 def _build_engines(settings: Settings, packs: Packs) -> Engines:
-    return Engines(
-        transcriber=catalog.build_transcriber(settings),
-        chat_model=catalog.build_chat_model(settings, packs),
-        synthesizers=catalog.build_synthesizers(settings),
-    )
+    # The recogniser loads for seconds; a mistake in the other sections is told before.
+    chat_model = catalog.build_chat_model(settings, packs)
+    synthesizers = catalog.build_synthesizers(settings)
+    transcriber = catalog.build_transcriber(settings)
+    return Engines(transcriber=transcriber, chat_model=chat_model, synthesizers=synthesizers)
 
 
 def _bind(host: str, port: int) -> socket.socket:

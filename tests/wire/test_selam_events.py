@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from selam_agent.app import App
-from tests.fakes import silence, speech
+from tests.fakes import speech
 from tests.wire.doors import KEY, NAMESPACE, Client, Raw, raw, running
 
 
@@ -444,11 +444,3 @@ async def test_keys_are_not_echoed(app: App) -> None:
         await client.start()
         await client.emit("start_session", {"voice": "aria", "vad_threshold": KEY})
         assert KEY not in str(await client.wait("error"))
-
-
-async def speak_a_turn(client: Client, packet_ms: int = 20) -> None:
-    """A second of speech and a second of silence, in real time."""
-    audio = speech(900) + silence(1100)
-    for at in range(0, len(audio), 32 * packet_ms):
-        await client.emit("audio_chunk", {"audio": audio[at : at + 32 * packet_ms], "format": "pcm16"})
-        await asyncio.sleep(packet_ms / 1000)
