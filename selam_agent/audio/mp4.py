@@ -113,7 +113,7 @@ class Mp4Stream:
         body = bytes(self._buffer[header:size])
         if name == b"ftyp":
             self.flush(out)
-            self._position, self._track = 0, None
+            self._position, self._skip_until, self._track = 0, 0, None
             self._samples.clear()
         elif name == b"moov":
             self._track = read_track(body)

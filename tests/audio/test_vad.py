@@ -1,0 +1,170 @@
+"""Bounds here are looser than what was measured; the measured values are in the gate's docstring."""
+
+from __future__ import annotations
+
+import functools
+import wave
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from selam_agent.audio.frames import Framer
+from selam_agent.audio.pcm import Pcm16
+from selam_agent.audio.vad import FloorTracker, Heard, VoiceGate
+from tests.audio.media import FIXTURES
+
+Signal = NDArray[np.float64]
+
+
+@functools.cache
+def speech() -> Pcm16:
+    """6 s of espeak-ng, en, at 16 kHz."""
+    with wave.open(str(FIXTURES / "speech_en.wav")) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), np.int16)
+
+
+def at_level(signal: Signal | Pcm16, dbfs: float) -> Signal:
+    wide = signal.astype(np.float64)
+    return np.asarray(wide / np.sqrt(np.mean(wide**2)) * 32768 * 10 ** (dbfs / 20))
+
+
+def noise(seconds: float, *, brown: bool = False) -> Signal:
+    white = np.random.default_rng(7).normal(size=int(seconds * 16_000))
+    if not brown:
+        return white
+    spectrum = np.fft.rfft(np.cumsum(white))
+    spectrum[: int(40 * seconds)] = 0
+    return np.fft.irfft(spectrum, len(white))
+
+
+def frames(signal: Signal) -> Pcm16:
+    return Framer().push(np.clip(signal, -32768, 32767).astype(np.int16))
+
+
+def spoken(signal: Signal) -> NDArray[np.bool_]:
+    """Which frames of clean speech are speech: within 16 dB of its mean level."""
+    level = np.sqrt(np.mean(frames(signal).astype(np.float64) ** 2, axis=1))
+    return np.asarray(level > 0.15 * np.sqrt(np.mean(signal**2)))
+
+
+def hear(signal: Signal, gate: VoiceGate | None = None) -> Heard:
+    return (gate or VoiceGate()).feed(frames(signal))
+
+
+@pytest.mark.parametrize("denoise", ["vad", "all", "off"])
+@pytest.mark.parametrize("lead_in_s", [0, 2])
+def test_clean_speech_is_voiced(denoise: str, lead_in_s: int) -> None:
+    said = at_level(speech(), -20)
+    gate = VoiceGate(denoise=denoise)  # type: ignore[arg-type]
+    voiced = hear(np.concatenate((np.zeros(lead_in_s * 16_000), said)), gate).voiced
+    assert not voiced[: lead_in_s * 50].any()
+    voiced = voiced[lead_in_s * 50 :]
+    assert voiced[spoken(said)].mean() > 0.9
+    assert voiced[~spoken(said)].mean() < 0.1
+    assert gate.too_quiet_ms < 300
+
+
+def test_speech_in_noise_is_voiced() -> None:
+    said = at_level(speech(), -20)
+    for brown in (False, True):
+        mixed = at_level(noise(10, brown=brown), -25)
+        mixed[64_000 : 64_000 + len(said)] += said
+        voiced = hear(mixed).voiced
+        of_speech = voiced[200 : 200 + len(spoken(said))]
+        assert of_speech[spoken(said)].mean() >= 0.6
+        assert voiced[50:200].mean() < 0.1
+
+
+def test_half_a_minute_of_speech_does_not_raise_the_floor() -> None:
+    said = np.tile(at_level(speech(), -20), 5)
+    said = said + at_level(noise(len(said) / 16_000), -50)[: len(said)]
+    heard = hear(said)
+    truth = spoken(said)
+    assert heard.voiced[-500:][truth[-500:]].mean() > 0.9
+    assert heard.floor.max() < 60
+
+
+@pytest.mark.parametrize("brown", [False, True])
+@pytest.mark.parametrize("dbfs", [-60, -40, -26, -20, -10])
+def test_steady_noise_is_learnt(dbfs: float, brown: bool) -> None:
+    voiced = hear(at_level(noise(8, brown=brown), dbfs)).voiced
+    # The window of 3 s, and what the smoothing and the suppressor add.
+    assert voiced[175:].mean() < 0.05
+    if dbfs <= -26:
+        assert voiced.mean() < 0.1
+
+
+def test_noise_after_digital_silence_is_learnt() -> None:
+    voiced = hear(np.concatenate((np.zeros(48_000), at_level(noise(8), -20)))).voiced
+    assert voiced[150 + 175 :].mean() < 0.05
+
+
+@pytest.mark.parametrize("hertz", [50, 440])
+def test_hum_and_tone_are_no_voice(hertz: float) -> None:
+    hum = np.sin(2 * np.pi * hertz * np.arange(16_000 * 6) / 16_000)
+    assert hear(at_level(hum, -20)).voiced.mean() < 0.1
+
+
+def test_clicks_are_no_run_of_voice() -> None:
+    clicks = np.zeros(16_000 * 6)
+    clicks[::8_000] = 20_000
+    voiced = hear(clicks).voiced
+    # 3 of 5 begin an utterance.
+    assert max(np.convolve(voiced, np.ones(5))) < 3
+
+
+def test_a_quiet_talker_is_noticed_once_loud_enough_to_be_one() -> None:
+    gate = VoiceGate()
+    hear(at_level(noise(3), -40), gate)
+    assert gate.too_quiet_ms < 200
+    heard = hear(at_level(speech(), -40), gate)
+    assert heard.voiced.mean() < 0.2
+    assert gate.too_quiet_ms >= 600
+    gate.set_threshold(60)
+    assert gate.too_quiet_ms == 0
+    said = at_level(speech(), -40)
+    assert hear(said, gate).voiced[spoken(said)].mean() > 0.8
+    assert gate.too_quiet_ms < 300
+
+
+def test_quiet_noise_is_no_quiet_talker() -> None:
+    gate = VoiceGate()
+    hear(at_level(noise(8), -42), gate)
+    assert gate.too_quiet_ms < 300
+
+
+def test_pieces_do_not_matter() -> None:
+    said = frames(at_level(speech(), -20))
+    whole = VoiceGate().feed(said)
+    gate = VoiceGate()
+    parts = [gate.feed(said[at : at + 3]).voiced for at in range(0, len(said), 3)]
+    assert np.array_equal(np.concatenate(parts), whole.voiced)
+
+
+def test_what_the_recogniser_gets() -> None:
+    said = frames(at_level(speech(), -20))
+    assert np.array_equal(VoiceGate(denoise="vad").feed(said).audio, said)
+    assert np.array_equal(VoiceGate(denoise="off").feed(said).audio, said)
+    cleaned = VoiceGate(denoise="all").feed(said).audio
+    assert cleaned.shape == said.shape
+    assert not np.array_equal(cleaned, said)
+
+
+def test_no_frames() -> None:
+    heard = VoiceGate().feed(np.zeros((0, 320), np.int16))
+    assert len(heard.voiced) == len(heard.floor) == 0
+    assert heard.audio.shape == (0, 320)
+
+
+def test_the_floor_falls_at_once_and_rises_late() -> None:
+    floor = FloorTracker()
+    first_s = [floor.update(1000) for _ in range(50)]
+    assert max(first_s) == FloorTracker.LOWEST
+    for _ in range(200):
+        learnt = floor.update(1000)
+    assert learnt == pytest.approx(1000)
+    for _ in range(3):
+        fallen = floor.update(100)
+    assert fallen == pytest.approx(100)
+    assert max(floor.update(1000) for _ in range(100)) == pytest.approx(100)
