@@ -29,7 +29,7 @@ from selam_agent.train.pools import Studio, make_pool
 from selam_agent.train.speakers import Split, read_settings, split_variants
 from selam_agent.train.tokens import build_tokenizer, encode_book, load_tokenizer, save_tokenizer, special_ids
 
-_POOLS = 2
+_POOLS = 3
 _UTTERANCES = 26_000
 
 

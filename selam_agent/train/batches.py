@@ -72,6 +72,10 @@ class Batches:
         known = [i for i in ordered if i.entry.kind in ("phrase", "noise")]
         self._stages = (single, known, ordered)
 
+    def reseed(self, *seed: int) -> None:
+        """Starts the random choices anew, so that a resumed run does not repeat its beginning."""
+        self._rng = np.random.default_rng(seed)
+
     @property
     def characters(self) -> int:
         """Classes of the CTC head, with the blank."""

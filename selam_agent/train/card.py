@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from selam_agent.train.decode import MARGIN_FRAMES, MAX_NEW_TOKENS
+from selam_agent.train.decode import DECODING
 from selam_agent.train.speakers import PRODUCT_VARIANTS, RENDERINGS, RULE, Split
 
 _INTRODUCTION = """\
@@ -48,14 +48,14 @@ def write_card(directory: Path, results: Mapping[str, Any], split: Split, run: M
         run: ``steps`` and ``shape`` in words, and ``phrases``, their number.
     """
     thresholds = results["thresholds"]
-    decoding = {**thresholds, "margin_frames": MARGIN_FRAMES, "max_new_tokens": MAX_NEW_TOKENS}
+    decoding = {**thresholds, **DECODING}
     (directory / "decoding.json").write_text(json.dumps(decoding) + "\n", encoding="utf-8")
     size = sum(p.stat().st_size for p in directory.iterdir() if p.suffix in (".bin", ".json"))
     parts = [
         _INTRODUCTION.format(
             megabytes=size / 1e6,
-            margin=MARGIN_FRAMES,
-            tokens=MAX_NEW_TOKENS,
+            margin=DECODING["margin_frames"],
+            tokens=DECODING["max_new_tokens"],
             log_prob=thresholds["log_prob_threshold"],
             no_speech=thresholds["no_speech_threshold"],
             trained=len(set(split.trained)),

@@ -1,24 +1,28 @@
-"""How the finished model is asked: a short window, the language from the first decoder step.
-
-faster-whisper's ``transcribe`` would pad to 30 s, which costs ten times as much and gives the
-same text.
-"""
+"""The finished model, asked through the server's own decoder, so that what is examined is what runs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-import ctranslate2
 import numpy as np
-from faster_whisper import WhisperModel
 from numpy.typing import NDArray
 
-MARGIN_FRAMES: Final = 50
-"""Zero frames (10 ms each) after the utterance; the model was trained on 4 to 84."""
-MAX_NEW_TOKENS: Final = 28
-"""Three of the longest phrases have 21 tokens."""
+from selam_agent.engines.whisper_decoding import WhisperDecoder
+from selam_agent.engines.whisper_decoding_files import Decoding
+from selam_agent.train.book import LANGUAGES
+
+DECODING: Final[dict[str, Any]] = {
+    # Zero frames (10 ms each) after the utterance; the model was trained on 4 to 84.
+    "margin_frames": 50,
+    "min_window_s": 0.0,
+    "max_window_s": 8.0,
+    # Three of the longest phrases have 21.
+    "max_new_tokens": 28,
+    "hints": False,
+}
+"""What ``decoding.json`` says besides the thresholds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,41 +45,14 @@ class Heard:
 
 
 class Decoder:
-    """A loaded model. Not thread-safe."""
+    """A loaded model on one CPU thread. ``decoding``: differences from :data:`DECODING`."""
 
-    def __init__(self, directory: Path, margin: int = MARGIN_FRAMES) -> None:
-        self.whisper = WhisperModel(
-            str(directory), device="cpu", compute_type="int8", cpu_threads=1, local_files_only=True
-        )
-        self._margin = margin
-
-    def features(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Log-mel [80, frames] of 16 kHz audio, with the margin, of an even number of frames."""
-        mel = self.whisper.feature_extractor(audio)[:, :-1]
-        frames = min(3000, mel.shape[1] + self._margin)
-        frames += frames % 2
-        padded = np.zeros((80, frames), np.float32)
-        padded[:, : mel.shape[1]] = mel[:, :frames]
-        return padded
+    def __init__(self, directory: Path, **decoding: Any) -> None:
+        settings = Decoding().override({**DECODING, **decoding})
+        self._decoder = WhisperDecoder(directory, settings, languages=LANGUAGES)
 
     def hear(self, audio: NDArray[np.float32], language: str | None = None) -> Heard:
         """Recognises float32 ``audio`` [n] at 16 kHz; ``language`` None lets the model decide."""
-        model = self.whisper.model
-        memory = model.encode(ctranslate2.StorageView.from_array(self.features(audio)[None]))
-        if language is None:
-            language = model.detect_language(memory)[0][0][0].strip("<|>")
-        special = ("startoftranscript", language, "transcribe", "notimestamps")
-        prompt = [self.whisper.hf_tokenizer.token_to_id(f"<|{name}|>") for name in special]
-        result = model.generate(
-            memory,
-            [prompt],
-            beam_size=1,
-            max_length=len(prompt) + MAX_NEW_TOKENS,
-            return_scores=True,
-            return_no_speech_prob=True,
-            suppress_blank=False,
-            suppress_tokens=[],
-        )[0]
-        ids = result.sequences_ids[0]
-        text = self.whisper.hf_tokenizer.decode(ids).strip()
-        return Heard(text, language, result.scores[0] * len(ids) / (len(ids) + 1), result.no_speech_prob)
+        pcm = np.asarray(np.clip(audio * 32768, -32768, 32767), np.int16)
+        answer = self._decoder.decode([pcm], language)[0]
+        return Heard(answer.text, answer.language or "", answer.log_prob, answer.no_speech)

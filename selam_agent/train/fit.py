@@ -137,10 +137,12 @@ def fit(
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
         step, used = state["step"], state["used"]
+        batches.reseed(plan.seed, step)
+        chances.seed(plan.seed + step)
         report(f"resumed after {used / 60:.1f} min, step {step}")
     report(f"{sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters")
     network.train()
-    mean_text = mean_letters = 0.0
+    means: tuple[float, float] | None = None
     last = saved = time.monotonic()
     while used < plan.minutes * 60:
         progress = used / 60 / plan.minutes
@@ -155,18 +157,21 @@ def fit(
         optimizer.step()
         step += 1
         _follow(average, network, min(plan.averaging, step / (step + 20)))
-        fresh = 0.02 if step > 50 else 1 / step
-        mean_text += fresh * (text.item() - mean_text)
-        mean_letters += fresh * (letters.item() - mean_letters)
+        found = text.item(), letters.item()
+        means = found if means is None else (_mix(means[0], found[0]), _mix(means[1], found[1]))
         now = time.monotonic()
         used, last = used + now - last, now
         if step % 200 == 0:
-            report(f"step {step} {used / 60:.1f} min text {mean_text:.3f} letters {mean_letters:.2f}")
+            report(f"step {step} {used / 60:.1f} min text {means[0]:.3f} letters {means[1]:.2f}")
         if now - saved > plan.checkpoint_minutes * 60 or used >= plan.minutes * 60:
-            found = validate(average, batches, ids)
-            report(f"step {step} {used / 60:.1f} min " + " ".join(f"{k} {v:.3f}" for k, v in found.items()))
+            marks = validate(average, batches, ids)
+            report(f"step {step} {used / 60:.1f} min " + " ".join(f"{k} {v:.3f}" for k, v in marks.items()))
             _save(checkpoint, shape, network, average, optimizer, step, used)
             last = saved = time.monotonic()
+
+
+def _mix(mean: float, value: float) -> float:
+    return 0.98 * mean + 0.02 * value
 
 
 def load_average(checkpoint: Path) -> MicroWhisper:

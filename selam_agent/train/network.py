@@ -56,18 +56,19 @@ class Attention(nn.Module):
             self.query_key_value = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(
-        self, x: Tensor, memory: Tensor | None = None, mask: Tensor | None = None, *, causal: bool = False
-    ) -> Tensor:
-        """Attends from ``x`` to ``memory``, or to itself; ``mask`` is added to the logits."""
+    def forward(self, x: Tensor, memory: Tensor | None, mask: Tensor | None) -> Tensor:
+        """Attends from ``x`` to ``memory``, or to itself if None; ``mask`` is added to the logits."""
         if memory is None:
             query, key, value = self.query_key_value(x).chunk(3, dim=-1)
         else:
             query = self.query(x)
             key, value = self.key_value(memory).chunk(2, dim=-1)
         query, key, value = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (query, key, value))
-        mask = None if mask is None else mask.to(query.dtype)
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal)
+        # Written out: torch's fused attention takes 2.5 times as long in bfloat16 on a CPU.
+        logits = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+        if mask is not None:
+            logits = logits + mask.to(logits.dtype)
+        mixed = logits.softmax(-1) @ value
         return self.out(mixed.transpose(1, 2).flatten(2))
 
 
@@ -84,16 +85,25 @@ class Layer(nn.Module):
         self.inner_norm = nn.LayerNorm(shape.width)
         self.inner = nn.Linear(shape.width, shape.inner)
         self.outer = nn.Linear(shape.inner, shape.width)
-        self.dropout = nn.Dropout(shape.dropout)
+        self.share = shape.dropout
 
-    def forward(self, x: Tensor, memory: Tensor | None, mask: Tensor | None) -> Tensor:
-        normed = self.self_norm(x)
-        if memory is None:
-            x = x + self.dropout(self.self_attention(normed, mask=mask))
-        else:
-            x = x + self.dropout(self.self_attention(normed, causal=True))
-            x = x + self.dropout(self.cross_attention(self.cross_norm(x), memory, mask))
-        return x + self.dropout(self.outer(functional.gelu(self.inner(self.inner_norm(x)))))
+    def forward(
+        self, x: Tensor, own_mask: Tensor | None, memory: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """``own_mask`` is for self-attention, ``mask`` for attention to ``memory``."""
+        x = x + self._drop(self.self_attention(self.self_norm(x), None, own_mask))
+        if memory is not None:
+            x = x + self._drop(self.cross_attention(self.cross_norm(x), memory, mask))
+        return x + self._drop(self.outer(functional.gelu(self.inner(self.inner_norm(x)))))
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return drop_channels(x, self.share) if self.training else x
+
+
+def drop_channels(x: Tensor, share: float) -> Tensor:
+    """Dropout of whole channels of an utterance [batch, time, channels]: its random numbers cost nothing."""
+    kept = torch.rand(x.shape[0], 1, x.shape[2]) >= share
+    return x * (kept.to(x.dtype) / (1 - share))
 
 
 class MicroWhisper(nn.Module):
@@ -141,17 +151,18 @@ class MicroWhisper(nn.Module):
             mask[..., -1] = full * math.log(POSITIONS - length + 1)
         else:
             table = self.positions[:length]
-        x = functional.dropout(x + table, self.shape.dropout, self.training)
+        x = x + table
         for layer in self.encoder:
-            x = layer(x, None, mask)
+            x = layer(x, mask)
         return self.encoder_norm(x), mask
 
     def decode(self, tokens: Tensor, memory: Tensor, mask: Tensor | None) -> Tensor:
         """Logits [batch, tokens, vocabulary] after each of ``tokens`` [batch, tokens]."""
         x = self.embedding(tokens) + self.places.weight[: tokens.shape[1]]
-        x = functional.dropout(x, self.shape.dropout, self.training)
+        # Each token sees itself and those before it.
+        causal = torch.full((tokens.shape[1], tokens.shape[1]), -math.inf).triu(1)
         for layer in self.decoder:
-            x = layer(x, memory, mask)
+            x = layer(x, causal, memory, mask)
         return self.decoder_norm(x) @ self.embedding.weight.T
 
 
