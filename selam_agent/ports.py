@@ -55,12 +55,16 @@ class TranscriberInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptionRequest:
-    """``audio``: int16 [n] at 16 kHz. ``deadline``: seconds to wait. ``hints``: expected words."""
+    """``audio``: int16 [n] at 16 kHz. ``deadline``: seconds to wait. ``hints``: expected words.
+
+    ``stream`` names whose interim transcript this is: a newer one replaces one that still waits.
+    """
 
     audio: Pcm16
     language: str | None = None
     hints: tuple[str, ...] = ()
     priority: Priority = Priority.FINAL
+    stream: str | None = None
     deadline: float = 20.0
 
 

@@ -88,13 +88,8 @@ class WhisperTranscriber:
     def info(self) -> TranscriberInfo:
         return self._info
 
-    async def transcribe(
-        self, request: TranscriptionRequest, *, stream: Hashable | None = None
-    ) -> Transcript:
+    async def transcribe(self, request: TranscriptionRequest) -> Transcript:
         """Recognises one utterance.
-
-        Args:
-            stream: of interim requests; a newer one replaces the one of the same stream that waits.
 
         Raises:
             EngineError: ``language_not_supported``, ``stt_busy``, ``stt_timeout``, ``stt_superseded``,
@@ -115,7 +110,7 @@ class WhisperTranscriber:
                 return shared.decoder.decode([piece], language, request.hints)[0]
 
             part = await shared.executor.run(
-                work, priority=request.priority, deadline=end - time.monotonic(), key=stream
+                work, priority=request.priority, deadline=end - time.monotonic(), key=request.stream
             )
             language = language or part.language
             parts.append(part)

@@ -216,7 +216,7 @@ async def test_one_model_per_directory_is_shared_until_its_last_user_closes(stoc
 
 async def test_a_newer_interim_of_a_stream_replaces_the_waiting_one(stock: Path) -> None:
     transcriber = WhisperTranscriber(stock, INFO, LENIENT, Stt())
-    interim = request(language="en", priority=Priority.INTERIM)
+    interim = request(language="en", priority=Priority.INTERIM, stream="a")
     running, release, loop = asyncio.Event(), threading.Event(), asyncio.get_running_loop()
     decode = transcriber._shared.decoder.decode
 
@@ -226,11 +226,11 @@ async def test_a_newer_interim_of_a_stream_replaces_the_waiting_one(stock: Path)
         return decode(*args)
 
     transcriber._shared.decoder.decode = slow
-    first = asyncio.create_task(transcriber.transcribe(interim, stream="a"))
+    first = asyncio.create_task(transcriber.transcribe(interim))
     await running.wait()
-    old = asyncio.create_task(transcriber.transcribe(interim, stream="a"))
+    old = asyncio.create_task(transcriber.transcribe(interim))
     await asyncio.sleep(0)
-    new = asyncio.create_task(transcriber.transcribe(interim, stream="a"))
+    new = asyncio.create_task(transcriber.transcribe(interim))
     late = asyncio.create_task(transcriber.transcribe(request(language="en", deadline=0.01)))
     with pytest.raises(EngineError) as error:
         await late
