@@ -4,7 +4,8 @@ The label on a chunk is only believed for raw audio: the documented browser clie
 MediaRecorder's WebM ``pcm16``. So the beginning of each chunk is looked at:
 
 - Where a stream begins, four to twelve bytes of magic decide; up to eleven bytes are held until
-  they do. The odds that raw audio begins like that are below 2⁻³².
+  they do. Random bytes begin like that once in 2³²; raw audio taken for a recording without its
+  header would have to begin with a clipped sample.
 - Later, in raw audio or in an open container, a chunk that *begins* with a full signature (48 bits
   and more: EBML with its DocType, ``OggS`` with the flag of a first page and number 0, RIFF…WAVE,
   ftyp with a brand) opens a new stream. Container parsers also find a new header of their own kind
