@@ -42,7 +42,8 @@ class _Track:
 class WebmStream:
     """Memory is bounded by one element (1 MiB) and the slice fed last.
 
-    0.2 ms per 100 ms of the captured browser stream (``process_time``, busy core), no delay beyond the resampler's 1 ms.
+    0.2 ms per 100 ms of the captured browser stream (``process_time``, busy core); no delay beyond the
+    resampler's 1 ms.
     """
 
     def __init__(self) -> None:
