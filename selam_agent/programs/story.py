@@ -57,7 +57,7 @@ AMHARIC = Story(
     language="am",
     title="Amharic",
     voice="mekdes",
-    caller="am+m7",
+    caller="am+m1",
     greeting="ሰላም፣ ምን ልርዳዎት?",
     lines=(
         StoryLine("ቀጠሮ መያዝ እፈልጋለሁ።", "I want to book an appointment."),
@@ -75,7 +75,7 @@ SOMALI = Story(
     language="so",
     title="Somali",
     voice="ubax",
-    caller="so+m7",
+    caller="so+m1",
     greeting="Salaan, sideen kuu caawin karaa?",
     lines=(
         StoryLine("Waxaan rabaa dhakhtar.", "I want to see a doctor."),
@@ -92,7 +92,7 @@ ENGLISH = Story(
     language="en",
     title="English",
     voice="aria",
-    caller="en-us+m7",
+    caller="en-us+m1",
     greeting="Hello, how can I help?",
     lines=(
         StoryLine("I want to see a doctor."),
