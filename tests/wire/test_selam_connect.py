@@ -60,6 +60,14 @@ async def test_refusal_reaches_the_error_handler(app: App, auth: object, type_: 
             assert "mekdes" in error["details"]["voices"] and "mekdes" in error["message"]
 
 
+@pytest.mark.parametrize("transports", [["polling"], ["polling", "websocket"]])
+async def test_refusal_over_polling(app: App, transports: list[str]) -> None:
+    async with Client(app) as client:
+        await client.connect({"api_key": "wrong", "voice": "aria"}, transports=transports)
+        assert (await client.wait("error"))["type"] == "authentication_error"
+        await asyncio.wait_for(client.disconnected.wait(), 3)
+
+
 async def test_a_key_below_owner_is_not_authorised(tmp_path: Path) -> None:
     _, secret = KeyStore.open(tmp_path).create(Tier.PRO, "a friend")
     async with running(tmp_path) as app, Client(app) as client:
