@@ -93,6 +93,10 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
             await closed(eio_sid, reason)
             engine.forget(eio_sid)
             self._stop_waiting(eio_sid)
+            if (socket := engine.sockets.get(eio_sid)) is not None:
+                # Upstream leaves a waiting poll or writer asleep for up to two ping times. This wakes
+                # it, behind the farewell that is queued right after this event.
+                asyncio.get_running_loop().call_soon(socket.queue.put_nowait, None)
 
         engine.on("connect", on_open)
         engine.on("disconnect", on_close)

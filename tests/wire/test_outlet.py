@@ -120,7 +120,9 @@ async def test_a_client_that_does_not_read_is_disconnected(
                 await ws.receive_str()
                 client = Raw(ws)
                 await client.join()
-                ws._reader._protocol.transport.pause_reading()  # type: ignore[union-attr]
+                transport = ws._reader._protocol.transport
+                assert transport is not None
+                transport.pause_reading()
                 (connection,) = app._door._connections.values()
                 for number in range(2_000):
                     connection.outlet.send(chunk(number))
@@ -136,6 +138,7 @@ async def test_a_client_that_does_not_read_is_disconnected(
                     await asyncio.sleep(0.02)
                 else:
                     raise AssertionError("the connection is still there")
+                transport.abort()
                 assert number < 400
 
 

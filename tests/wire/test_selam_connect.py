@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from pathlib import Path
 
 import aiohttp
@@ -24,6 +25,9 @@ async def test_key_and_voice_in_the_auth_object(app: App, transports: list[str])
         data = client.all("connected")[0]
         assert data["status"] == "connected" and data["voice"] == "aria" and data["message"]
         assert data["sid"] == client.sio.get_sid(NAMESPACE)
+        begun = time.monotonic()
+        await client.sio.disconnect()
+        assert time.monotonic() - begun < 2  # no poll is left waiting
 
 
 async def test_key_and_voice_in_the_query(app: App) -> None:
