@@ -14,6 +14,7 @@ import aiohttp
 import socketio
 
 from selam_agent.app import App
+from selam_agent.ports import Transcript, TranscriptionRequest
 from selam_agent.session.config import Engines
 from selam_agent.settings import Server, Settings
 from selam_agent.wire.limits import Limits
@@ -24,9 +25,21 @@ NAMESPACE = "/v1/audio/agent"
 FAST = Limits(unaccepted_s=0.4, refused_s=0.4)
 
 
+class SteadyTranscriber(FakeTranscriber):
+    """Hears the same each time, however often it is asked: warming, speculation and turns differ."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__([], delay=0.01)
+        self.text = text
+
+    async def transcribe(self, request: TranscriptionRequest) -> Transcript:
+        self.script = [self.text]
+        return await super().transcribe(request)
+
+
 def scripted(**changes: Any) -> Engines:
     parts: dict[str, Any] = {
-        "transcriber": FakeTranscriber(["warm up", "hello there"], delay=0.01),
+        "transcriber": SteadyTranscriber("hello there"),
         "chat_model": FakeChatModel("Good day to you.", delay=0.01),
         "synthesizers": {"espeak": FakeSynthesizer(delay=0.01, ms_per_word=100)},
     }
