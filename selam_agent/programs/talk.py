@@ -25,7 +25,7 @@ from selam_agent.client import (
 from selam_agent.ports import Pcm16
 from selam_agent.programs.caller import CallFailed, Say, SimulatedCaller
 from selam_agent.programs.caller_voice import RATE
-from selam_agent.programs.local_server import ServerFailed, local_server
+from selam_agent.programs.local_server import LocalServer, ServerFailed, local_server
 from selam_agent.programs.media import write_wav
 from selam_agent.programs.recording import Recording, Spoken
 
@@ -86,13 +86,15 @@ async def _talk(
     audio: Pcm16, name: str, language: str, voice: str, url: str | None, key: str | None, console: Console
 ) -> Recording:
     async with contextlib.AsyncExitStack() as stack:
+        server: LocalServer | None = None
         if url is None:
             server = await stack.enter_async_context(local_server())
             url, key = server.url, server.api_key
+            console.print(server.engines, markup=False, soft_wrap=True)
         client = await stack.enter_async_context(SelamClient(url, api_key=key or "", voice=voice))
         caller = SimulatedCaller(
             client,
-            on_event=lambda at, what: _show(console, at, what),
+            on_event=lambda at, what: _show(console, what, private=server is not None),
             noise_dbfs=-90.0,
             patience_s=30.0 + audio.size / RATE,
             linger_ms=_LINGER_MS,
@@ -100,10 +102,11 @@ async def _talk(
         return await caller.call([Say(name, audio)], language=language, voice=voice)
 
 
-def _show(console: Console, at_ms: float, what: Spoken | ClientEvent) -> None:
+def _show(console: Console, what: Spoken | ClientEvent, *, private: bool) -> None:
     said: str | None = None
     if isinstance(what, SessionStarted):
-        said = honest_line(what)
+        # A private server has said it already, with the number of phrases.
+        said = None if private else honest_line(what)
     elif isinstance(what, Transcription) and what.is_final:
         said = f"caller  {what.text}"
     elif isinstance(what, Response):
@@ -124,6 +127,6 @@ def honest_line(session: SessionStarted) -> str:
     if stt.get("open_vocabulary", True):
         return f"Recogniser: {stt.get('name', 'unknown')}."
     return (
-        f"Recogniser: {stt.get('name', 'built-in')}: a fixed list of phrases, tested on "
-        f"{stt.get('tested_on', 'synthetic voices only')}. Free speech: set stt.model …"
+        f"Recogniser: {stt.get('name', 'built-in')}: a fixed list of phrases, "
+        f"{stt.get('tested_on', 'synthetic voices only')}. Free speech: set stt.model on the server."
     )
