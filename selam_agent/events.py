@@ -154,7 +154,9 @@ class TurnMetrics(Event):
 
     ``v2v_ms``: from the acoustic end of the caller's speech to the first audible sample sent.
     ``endpoint_ms``: silence waited for; ``stt_ms``, ``llm_ms`` (first fragment of text),
-    ``tts_ms`` (first audio) and ``send_ms`` (encoding and pacing).
+    ``tts_ms`` (first audio) and ``send_ms`` (encoding and pacing). What was ready before the turn
+    was over costs nothing: ``speculation`` says whether the answer was prepared in the pause
+    (``hit``), prepared in vain (``miss``, ``wasted_ms`` of work) or not at all (``none``).
     """
 
     name: ClassVar[str] = "turn_metrics"
@@ -167,6 +169,8 @@ class TurnMetrics(Event):
     send_ms: float
     v2v_ms: float
     reason: str
+    speculation: str = "none"
+    wasted_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,8 +94,30 @@ class Turns(Section):
 
     # No clipped first consonants: speech starts at 3 voiced frames of 5, with this much before it.
     pre_roll_ms: int = 300
-    # Silence that ends a turn.
-    silence_ms: int = Field(800, ge=100, le=5000)
+    # In a pause this long the answer is already prepared; the caller does not wait for the work.
+    speculation: bool = True
+    speculate_ms: int = Field(200, ge=60, le=2000)
+    # Bounded cost: guesses per turn, and how long the speech may be.
+    max_guesses: int = Field(3, ge=1, le=10)
+    max_guessed_speech_ms: int = 15_000
+    # Silence that ends a turn whose words sound complete, unclear, incomplete; patience is nearly
+    # free while the answer is being prepared.
+    complete_ms: int = Field(400, ge=100, le=5000)
+    unknown_ms: int = Field(800, ge=100, le=5000)
+    incomplete_ms: int = Field(1800, ge=100, le=5000)
+    silence_limit_ms: int = Field(3000, ge=100, le=10_000)
+    # A fixed silence instead of all these.
+    silence_ms: int | None = Field(None, ge=100, le=10_000)
+    # What stops the agent: the words, energy alone, or nothing.
+    interruption: Literal["semantic", "energy", "off"] = "semantic"
+    # Sending is held after this much speech over the agent: with the lead, silence within 350 ms.
+    hold_ms: int = Field(100, ge=40, le=1000)
+    # How often the recogniser is asked meanwhile, in ms of speech.
+    listen_ms: int = Field(60, ge=20, le=1000)
+    # So much speech interrupts whatever the words are.
+    interrupt_speech_ms: int = Field(600, ge=100, le=5000)
+    # A sound is over after this much silence.
+    sound_over_ms: int = Field(300, ge=60, le=2000)
     # A pause this short is still the same run of speech: even clean speech has gaps.
     gap_ms: int = 200
     # Push-to-talk clients stop sending; stalls on slow networks last longer.

@@ -80,6 +80,8 @@ class FakeTranscriber:
     delay: float = 0.15
     requests: list[TranscriptionRequest] = field(default_factory=list)
     cancelled: int = 0
+    # When the script is at its end.
+    otherwise: str | Transcript | Exception = "…"
 
     @property
     def info(self) -> TranscriberInfo:
@@ -87,7 +89,7 @@ class FakeTranscriber:
 
     async def transcribe(self, request: TranscriptionRequest) -> Transcript:
         self.requests.append(request)
-        entry = self.script.pop(0) if self.script else "…"
+        entry = self.script.pop(0) if self.script else self.otherwise
         try:
             await asyncio.sleep(self.delay)
         except asyncio.CancelledError:

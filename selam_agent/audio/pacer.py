@@ -72,6 +72,12 @@ class Pacer:
             if self._start is not None:
                 self._start = max(self._start, now - self._sent)
 
+    def rewind(self, now: float, position_ms: float) -> None:
+        """The next chunk is the one at this position, which was sent before; it is due at once."""
+        self._sent = position_ms
+        if self._start is not None:
+            self._start = now - position_ms
+
     def playhead_ms(self, now: float) -> float:
         """How much has been heard, 0…``sent_ms``, not counting the network.
 

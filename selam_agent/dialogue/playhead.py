@@ -73,6 +73,11 @@ class SpokenText:
         """The text whose audio begins in this span; concatenated over spans it is the whole text."""
         return self._upto(end_ms)[len(self._upto(start_ms)) :]
 
+    def phrase_start(self, played_ms: float) -> float:
+        """Where the phrase begins that is being played, in ms of the reply."""
+        starts = [each.start_ms for each in self._fragments if each.start_ms < played_ms]
+        return max(0.0, starts[-1]) if starts else 0.0
+
     def heard(self, played_ms: float) -> str:
         """The text heard when ``played_ms`` of the reply have been played, without trailing space."""
         text = ""

@@ -1,4 +1,4 @@
-"""Whose turn is it? A sans-I/O turn-taker: frames and times in, decisions out.
+"""Whose turn is it? A sans-I/O turn-taker: frames, words and times in, decisions out.
 
 Two clocks. *Audio time* counts the milliseconds of audio received since the session began; all
 endpointing runs on it, so a recording decides the same at any speed. *Arrival time* is the server's
@@ -6,98 +6,43 @@ monotonic clock in milliseconds and comes in as data with each frame and each ti
 two questions only: has the client stopped sending, and was the agent already audible when this
 speech arrived?
 
-The caller feeds ``frame`` and ``tick`` in order of arrival and calls ``tick`` no later than
-``next_deadline``.
+A pause is answered in two steps. After ``speculate_ms`` of silence the turn-taker asks for a guess
+(``Speculate``): the pause is transcribed and an answer prepared, unheard. How long it then waits
+before the ``Commit`` depends on how complete the words sound (``words``). Speech that goes on makes
+the next revision of the same turn.
+
+The caller feeds ``frame``, ``words`` and ``tick`` in order of arrival and calls ``tick`` no later
+than ``next_deadline``.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
-FRAME_MS = 20
+from selam_agent.dialogue.bargein import Action, BargeIn, BargeInSettings
+from selam_agent.dialogue.completeness import Ending, LearnedPause, wait_ms
+from selam_agent.dialogue.decisions import (
+    FRAME_MS,
+    Commit,
+    CommitReason,
+    Decision,
+    Ignore,
+    Interrupt,
+    Listen,
+    PausePlayback,
+    Reopen,
+    ResumePlayback,
+    Speculate,
+    SpeechStarted,
+    TurnSettings,
+)
+from selam_agent.dialogue.interruption import Verdict
 
 # Speech starts when 3 of the last 5 frames are voiced: a click is one or two frames long.
 ONSET_VOICED = 3
 ONSET_WINDOW = 5
-
-CommitReason = Literal["silence", "no_packets", "max_utterance", "stop_listening"]
-IgnoreReason = Literal["too_short", "below_interrupt_threshold", "interrupted"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnSettings:
-    """Milliseconds throughout; the defaults and their reasons are in ``settings.Turns``."""
-
-    silence_ms: int = 800
-    gap_ms: int = 200
-    pre_roll_ms: int = 300
-    min_speech_ms: int = 120
-    no_packets_ms: int = 1500
-    no_packets_ptt_ms: int = 500
-    max_utterance_ms: int = 30_000
-    # interrupt_threshold × 30 ms of voiced speech, in whole frames.
-    interrupt_frames: int = 12
-
-
-def interrupt_frames(threshold: int) -> int:
-    """Voiced 20 ms frames that stop the agent: ``threshold`` is in units of 30 ms, rounded up."""
-    return -(-threshold * 30 // FRAME_MS)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpeechStarted:
-    """The caller began to speak at ``at_ms`` of audio time."""
-
-    turn: int
-    at_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commit:
-    """The turn is over: answer the audio from ``start_ms`` to ``end_ms`` (audio time).
-
-    ``speech_end_ms`` is the end of the last voiced frame and ``speech_end_arrived_ms`` when that
-    frame arrived; ``voiced_ms`` is how much of it counts as speech.
-    """
-
-    turn: int
-    revision: int
-    start_ms: int
-    end_ms: int
-    speech_end_ms: int
-    speech_end_arrived_ms: float
-    voiced_ms: int
-    reason: CommitReason
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reopen:
-    """The turn goes on after all: drop whatever was made for an earlier revision of it."""
-
-    turn: int
-    revision: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interrupt:
-    """The caller means to stop the agent."""
-
-    turn: int
-    at_ms: int
-    reason: Literal["energy"] = "energy"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ignore:
-    """What sounded like speech is no turn."""
-
-    at_ms: int
-    reason: IgnoreReason
-
-
-Decision: TypeAlias = SpeechStarted | Commit | Reopen | Interrupt | Ignore
 
 
 @dataclass(slots=True)
@@ -105,13 +50,18 @@ class _Utterance:
     """Speech that has begun and is not yet committed. Times are audio time unless named otherwise."""
 
     turn: int
-    revision: int
     start_ms: int
     last_voiced_ms: int
     last_voiced_arrived: float
     voiced_ms: int
     # Voiced sound that came while the agent was silent, or that stopped it: only then is it a turn.
     counts: bool
+    revision: int = 0
+    # How the words of this revision sound; unknown until they are there.
+    ending: Ending = Ending.UNKNOWN
+    guesses: int = 0
+    # A guess was asked for since the last speech.
+    guessed: bool = False
 
 
 class TurnTaker:
@@ -123,6 +73,7 @@ class TurnTaker:
         self.recorder = False
         # Learned: the client has stopped in mid-speech before, and nothing came late.
         self._stops_in_speech = False
+        self._pauses = LearnedPause()
         self._audio_ms = 0
         self._turn = 0
         self._open: _Utterance | None = None
@@ -134,9 +85,17 @@ class TurnTaker:
         self._closed_ms = 0
         # When the agent became audible; None while it is silent.
         self._agent_since: float | None = None
-        # Voiced frames of the current run of speech over the agent, and when the run last had one.
-        self._run_frames = 0
-        self._run_last_ms = 0
+        self._barge_in = BargeIn(
+            BargeInSettings(
+                mode=settings.interruption,
+                interrupt_frames=settings.interrupt_frames,
+                hold_ms=settings.hold_ms,
+                listen_ms=settings.listen_ms,
+                speech_ms=settings.interrupt_speech_ms,
+                gap_ms=settings.gap_ms,
+                over_ms=settings.sound_over_ms,
+            )
+        )
 
     # ------------------------------------------------------------ what is known
 
@@ -144,10 +103,6 @@ class TurnTaker:
     def audio_ms(self) -> int:
         """Audio time: milliseconds received so far."""
         return self._audio_ms
-
-    @property
-    def utterance_open(self) -> bool:
-        return self._open is not None
 
     @property
     def keep_from_ms(self) -> int:
@@ -163,6 +118,11 @@ class TurnTaker:
         """Arrival time at which ``tick`` must be called, or None."""
         if self._open is None or self._last_arrival is None:
             return None
+        if self._barge_in.held:
+            return self._last_arrival + self.settings.sound_over_ms
+        if self._may_guess(self._open):
+            assert self.settings.speculate_ms is not None
+            return self._last_arrival + min(self.settings.speculate_ms, self._packet_patience)
         return self._last_arrival + self._packet_patience
 
     @property
@@ -179,38 +139,57 @@ class TurnTaker:
         self._audio_ms += FRAME_MS
         self._last_arrival = arrived
         over_agent = self._agent_since is not None and arrived >= self._agent_since
-        if voiced:
-            self._count_over_agent(over_agent)
         self._recent.append(voiced)
-        if self._open is None:
-            if self._reopenable and self._silence_since(self._reopenable) > self.settings.silence_ms:
+        utterance = self._open
+        if utterance is None:
+            if self._reopenable and self._silence_since(self._reopenable) > self._longest_wait:
                 self._reopenable = None
             if sum(self._recent) >= ONSET_VOICED:
                 decisions.append(self._begin(arrived, over_agent))
-        elif voiced:
-            self._open.voiced_ms += FRAME_MS
-            self._open.last_voiced_ms = self._audio_ms
-            self._open.last_voiced_arrived = arrived
-            self._open.counts |= not over_agent
-        if over_agent and self._open and self._run_frames >= self.settings.interrupt_frames:
-            decisions.append(Interrupt(turn=self._open.turn, at_ms=self._audio_ms))
-            self._open.counts = True
-            self.agent_stopped()
+        elif not utterance.guessed:
+            if voiced:
+                self._extend(utterance, FRAME_MS, arrived, over_agent)
+        elif sum(self._recent) >= ONSET_VOICED:
+            decisions.append(self._go_on(utterance, arrived, over_agent))
+        if over_agent:
+            for action in self._barge_in.frame(voiced, self._audio_ms):
+                decisions += self._act_on(action, "energy" if self._by_energy else "duration")
         if self._open is not None:
-            if self._silence_since(self._open) >= self.settings.silence_ms:
-                decisions.append(self._close("silence"))
-            elif self._audio_ms - self._open.start_ms >= self.settings.max_utterance_ms:
-                decisions.append(self._close("max_utterance"))
+            decisions += self._judge_silence(self._open)
         return decisions
+
+    def words(self, turn: int, revision: int, ending: Ending) -> list[Decision]:
+        """The words of a guess are known, and how complete they sound. Stale ones are ignored."""
+        utterance = self._open
+        if utterance is None or (utterance.turn, utterance.revision) != (turn, revision):
+            return []
+        utterance.ending = ending
+        return self._judge_silence(utterance)
+
+    def verdict(self, asked: Listen, verdict: Verdict) -> list[Decision]:
+        """What was said over the agent is known. An answer about an earlier turn is ignored."""
+        if self._agent_since is None or self._open is None or self._open.turn != asked.turn:
+            return []
+        if verdict is Verdict.SPEECH and asked.voiced_ms < self.settings.interrupt_frames * FRAME_MS:
+            # Words from less sound than stops the agent by energy are a guess of the recogniser's.
+            verdict = Verdict.NOTHING
+        actions = self._barge_in.verdict(verdict, asked_voiced_ms=asked.voiced_ms)
+        return [decision for action in actions for decision in self._act_on(action, "words")]
 
     def tick(self, now: float) -> list[Decision]:
         """Time passed without packets. ``now`` is on the clock of ``arrived``."""
         deadline = self.next_deadline
-        if deadline is None or now < deadline:
+        if deadline is None or self._open is None or now < deadline:
             return []
-        decision = self._close("no_packets", reopenable=True)
+        assert self._last_arrival is not None
+        if self._barge_in.held:
+            # The agent must not be held for ever by a client that has stopped sending.
+            self._last_arrival = now
+            return [each for action in self._barge_in.silent_line() for each in self._act_on(action, "words")]
+        if now < self._last_arrival + self._packet_patience:
+            return [self._guess(self._open)]
         self._stops_in_speech = True
-        return [decision]
+        return [self._close("no_packets", reopenable=True)]
 
     def flush(self) -> list[Decision]:
         """The caller says that the turn is over (``stop_listening``)."""
@@ -225,12 +204,12 @@ class TurnTaker:
         """The first sample of a reply left at this arrival time; nothing can be reopened any more."""
         self._agent_since = at
         self._reopenable = None
-        self._run_frames = 0
+        self._barge_in.reset()
 
     def agent_stopped(self) -> None:
         """The agent is silent: played to its end, or interrupted."""
         self._agent_since = None
-        self._run_frames = 0
+        self._barge_in.reset()
 
     def forget_reopenable(self) -> None:
         """The client interrupted the reply in preparation: new speech is a new turn."""
@@ -238,39 +217,120 @@ class TurnTaker:
 
     # ------------------------------------------------------------ inside
 
+    @property
+    def _longest_wait(self) -> int:
+        return self._wait(Ending.UNKNOWN)
+
+    def _wait(self, ending: Ending) -> int:
+        settings = self.settings
+        return wait_ms(
+            ending,
+            complete=settings.complete_ms,
+            unknown=settings.unknown_ms,
+            incomplete=settings.incomplete_ms,
+            learned_pause_ms=self._pauses.value,
+            min_silence=settings.min_silence_ms,
+            max_silence=settings.max_silence_ms,
+            limit=settings.silence_limit_ms,
+        )
+
     def _silence_since(self, utterance: _Utterance) -> int:
         return self._audio_ms - utterance.last_voiced_ms
 
-    def _count_over_agent(self, over_agent: bool) -> None:
-        if self._audio_ms - self._run_last_ms > self.settings.gap_ms + FRAME_MS:
-            self._run_frames = 0
-        self._run_last_ms = self._audio_ms
-        if over_agent:
-            self._run_frames += 1
+    def _may_guess(self, utterance: _Utterance) -> bool:
+        settings = self.settings
+        return (
+            settings.speculate_ms is not None
+            and not utterance.guessed
+            and utterance.counts
+            and utterance.guesses < settings.max_guesses
+            and utterance.voiced_ms >= settings.min_speech_ms
+            and self._audio_ms - utterance.start_ms <= settings.max_guessed_speech_ms
+        )
+
+    def _judge_silence(self, utterance: _Utterance) -> list[Decision]:
+        if not utterance.counts and self._barge_in.undecided:
+            return []
+        silence = self._silence_since(utterance)
+        # A voiced frame or two may be the next word's beginning: a moment more decides it.
+        resuming = utterance.guessed and any(list(self._recent)[1 - ONSET_VOICED :])
+        if silence >= self._wait(utterance.ending) and not resuming:
+            return [self._close("silence")]
+        if self._audio_ms - utterance.start_ms >= self.settings.max_utterance_ms:
+            return [self._close("max_utterance")]
+        speculate_ms = self.settings.speculate_ms
+        if speculate_ms is not None and silence >= speculate_ms and self._may_guess(utterance):
+            return [self._guess(utterance)]
+        return []
+
+    def _guess(self, utterance: _Utterance) -> Decision:
+        utterance.guessed = True
+        utterance.guesses += 1
+        # What is heard from here on must prove itself as speech again.
+        self._recent.clear()
+        return Speculate(
+            turn=utterance.turn,
+            revision=utterance.revision,
+            start_ms=utterance.start_ms,
+            end_ms=self._audio_ms,
+        )
+
+    @property
+    def _by_energy(self) -> bool:
+        return self.settings.interruption == "energy"
+
+    def _act_on(self, action: Action, reason: Literal["energy", "words", "duration"]) -> list[Decision]:
+        at_ms, utterance = self._audio_ms, self._open
+        if action is Action.STOP and utterance is not None:
+            utterance.counts = True
+            self.agent_stopped()
+            return [Interrupt(turn=utterance.turn, at_ms=at_ms, reason=reason)]
+        if action is Action.HOLD:
+            return [PausePlayback(at_ms=at_ms)]
+        if action in (Action.RELEASE, Action.REPEAT):
+            return [ResumePlayback(at_ms=at_ms, repeat=action is Action.REPEAT)]
+        if action is Action.LISTEN and utterance is not None:
+            voiced_ms = self._barge_in.voiced_ms
+            return [
+                Listen(turn=utterance.turn, start_ms=utterance.start_ms, end_ms=at_ms, voiced_ms=voiced_ms)
+            ]
+        return []
+
+    def _extend(self, utterance: _Utterance, voiced_ms: int, arrived: float, over_agent: bool) -> None:
+        pause = self._silence_since(utterance) - voiced_ms
+        if pause >= self.settings.gap_ms:
+            self._pauses.add(pause)
+        utterance.voiced_ms += voiced_ms
+        utterance.last_voiced_ms = self._audio_ms
+        utterance.last_voiced_arrived = arrived
+        utterance.counts |= not over_agent
+
+    def _go_on(self, utterance: _Utterance, arrived: float, over_agent: bool) -> Decision:
+        """Speech after a guess: the next revision of the turn."""
+        self._extend(utterance, FRAME_MS * sum(self._recent), arrived, over_agent)
+        self._recent.clear()
+        utterance.guessed = False
+        utterance.ending = Ending.UNKNOWN
+        utterance.revision += 1
+        return Reopen(turn=utterance.turn, revision=utterance.revision)
 
     def _begin(self, arrived: float, over_agent: bool) -> Decision:
-        recent = list(self._recent)
-        first_voiced = self._audio_ms - FRAME_MS * (len(recent) - recent.index(True))
-        voiced_ms = FRAME_MS * sum(recent)
-        self._recent.clear()
         late, self._reopenable = self._reopenable, None
         if late is not None:
             # Late audio of a stalled network: the same turn, with everything it had.
             self._stops_in_speech = False
-            late.revision += 1
-            late.voiced_ms += voiced_ms
-            late.last_voiced_ms = self._audio_ms
-            late.last_voiced_arrived = arrived
             self._open = late
-            return Reopen(turn=late.turn, revision=late.revision)
+            return self._go_on(late, arrived, over_agent)
+        recent = list(self._recent)
+        first_voiced = self._audio_ms - FRAME_MS * (len(recent) - recent.index(True))
+        self._recent.clear()
         self._turn += 1
         self._open = _Utterance(
             turn=self._turn,
-            revision=0,
             start_ms=max(self._closed_ms, first_voiced - self.settings.pre_roll_ms),
             last_voiced_ms=self._audio_ms,
             last_voiced_arrived=arrived,
-            voiced_ms=voiced_ms,
+            voiced_ms=FRAME_MS * sum(recent),
             counts=not over_agent,
         )
         return SpeechStarted(turn=self._turn, at_ms=first_voiced)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from selam_agent.ports import ChatModel, Synthesizer, Transcriber
 
 OutputFormat = Literal["mp3", "wav", "pcm16", "pcmu", "pcma"]
+Interruption = Literal["semantic", "energy", "off"]
 Playback = Literal["immediate", "buffered"]
 
 MAX_INSTRUCTIONS = 16_000  # characters
@@ -21,8 +22,10 @@ class SessionConfig:
 
     ``vad_threshold``: RMS of a 20 ms frame in int16 units below which nothing counts as speech.
     ``interrupt_threshold``: in units of 30 ms of voiced speech that stop the agent.
+    ``interruption``: by what the words mean, by energy alone, or not at all; None: the server's.
     ``playback``: ``immediate`` for clients that play each chunk on arrival, which therefore get it
     when it is due; ``buffered`` for those that queue, which get a small lead and a ``clear``.
+    ``min_silence_ms``, ``max_silence_ms``: stated patience is obeyed exactly; None leaves it adaptive.
     ``decisions``: whether the client wants ``decision`` events.
     """
 
@@ -32,9 +35,12 @@ class SessionConfig:
     greeting: str = ""
     vad_threshold: float = 600.0
     interrupt_threshold: int = 8
+    interruption: Interruption | None = None
     output_format: OutputFormat = "mp3"
     output_sample_rate: int = 24_000
     playback: Playback = "immediate"
+    min_silence_ms: int | None = None
+    max_silence_ms: int | None = None
     decisions: bool = False
 
 

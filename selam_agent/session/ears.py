@@ -13,7 +13,7 @@ import numpy as np
 from selam_agent.audio.containers import InputDecoder
 from selam_agent.audio.frames import Framer
 from selam_agent.audio.vad import VoiceGate
-from selam_agent.dialogue.turns import FRAME_MS
+from selam_agent.dialogue.decisions import FRAME_MS
 from selam_agent.errors import AudioError
 from selam_agent.ports import Pcm16
 from selam_agent.settings import Audio

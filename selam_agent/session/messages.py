@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from selam_agent.dialogue.decisions import Listen
 from selam_agent.errors import SelamError
 from selam_agent.ports import Transcript
 
@@ -41,6 +42,14 @@ class Transcribed:
     revision: int
     transcript: Transcript | None
     error: SelamError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overheard:
+    """What was said over the agent: the text, or None when there were no words."""
+
+    asked: Listen
+    text: str | None
 
 
 @dataclass(frozen=True, slots=True)

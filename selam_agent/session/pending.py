@@ -1,28 +1,35 @@
-"""A committed turn on its way to an answer."""
+"""A turn on its way to an answer: guessed at in a pause, committed, answered."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from selam_agent import events
-from selam_agent.dialogue.turns import Commit
+from selam_agent.dialogue.decisions import Commit
 from selam_agent.errors import SelamError
 from selam_agent.ports import Transcript
-from selam_agent.session.reply import Marks
+from selam_agent.session.reply import Marks, Reply
 
 
 @dataclass(slots=True, eq=False)
 class PendingTurn:
-    """A committed turn on its way to an answer. Times are loop seconds."""
+    """One revision of a turn. Times are loop seconds; ``commit`` is None while it is only a guess."""
 
-    commit: Commit
-    committed_at: float
+    turn: int
+    revision: int
+    commit: Commit | None = None
+    committed_at: float = 0.0
     task: asyncio.Task[None] | None = None
     transcript: Transcript | None = None
     error: SelamError | None = None
     transcribed_at: float = 0.0
+    # An answer to the words of this revision, or of an earlier one (``reply_text``), not yet heard.
+    reply: Reply | None = None
+    reply_text: str = ""
+    # Work on answers that were thrown away.
+    wasted_ms: float = 0.0
     # The client interrupted while this was being prepared: remembered, not answered.
     muted: bool = False
 
@@ -41,17 +48,35 @@ class PendingTurn:
     def understood(self) -> bool:
         return self.transcript is not None and self.rejected is None
 
-    def metrics(self, reply_id: str, marks: Marks, audible: float) -> events.TurnMetrics:
-        """The stages from the end of the caller's speech to the first sample sent, in ms."""
+    def drop_reply(self, now: float) -> None:
+        """Throws the prepared answer away; nothing of it was heard."""
+        if self.reply is not None:
+            self.wasted_ms += (now - self.reply.marks.begun) * 1000
+            self.reply.stop(silently=True)
+            self.reply = None
+
+    def metrics(self, marks: Marks, reply_id: str, audible: float) -> events.TurnMetrics:
+        """The stages from the end of the caller's speech to the first sample sent, in ms.
+
+        What was ready before the commit cost nothing, so each stage counts from the end of the one
+        before it and from the commit, whichever is later; that way they add up.
+        """
+        assert self.commit is not None
         speech_end = self.commit.speech_end_arrived_ms / 1000
-        fragment = marks.first_fragment or audible
-        pcm = marks.first_pcm or audible
-        stages = [speech_end, self.committed_at, self.transcribed_at, fragment, pcm, audible]
+        ends = [
+            speech_end,
+            self.committed_at,
+            self.transcribed_at,
+            marks.first_fragment or audible,
+            marks.first_pcm or audible,
+            audible,
+        ]
         endpoint, stt, llm, tts, send = (
-            round((after - before) * 1000, 1) for before, after in pairwise(stages)
+            round((after - before) * 1000, 1) for before, after in pairwise(accumulate(ends, max))
         )
+        prepared = marks.begun < self.committed_at
         return events.TurnMetrics(
-            turn_id=self.commit.turn,
+            turn_id=self.turn,
             reply_id=reply_id,
             endpoint_ms=endpoint,
             stt_ms=stt,
@@ -60,4 +85,6 @@ class PendingTurn:
             send_ms=send,
             v2v_ms=round((audible - speech_end) * 1000, 1),
             reason=self.commit.reason,
+            speculation="hit" if prepared else "miss" if self.wasted_ms else "none",
+            wasted_ms=round(self.wasted_ms, 1),
         )

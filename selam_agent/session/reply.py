@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 # A reply of the longest permitted text has fewer fragments; chunks of 40 ms: 40 s ahead at most.
 _MAX_FRAGMENTS = 256
 _MAX_CHUNKS = 1024
+# 10 s of 40 ms chunks: no phrase between two sentence marks is longer.
+_KEPT_CHUNKS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,9 @@ class Reply:
         self._pacer = Pacer(config.playback, lead_ms=timings.lead_ms)
         self._fragments: asyncio.Queue[str | None] = asyncio.Queue(_MAX_FRAGMENTS)
         self._chunks: asyncio.Queue[EncodedChunk | None] = asyncio.Queue(_MAX_CHUNKS)
+        # What was sent last, in case the phrase must be said again; and what is to be sent again.
+        self._kept: deque[EncodedChunk] = deque(maxlen=_KEPT_CHUNKS)
+        self._again: deque[EncodedChunk] = deque()
         self._gate = asyncio.Event()
         self._running = asyncio.Event()
         self._running.set()
@@ -114,17 +120,38 @@ class Reply:
         """Whether a sample has left and the last one has not been played yet."""
         return self._sent > 0 and not self._stopped
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing of it will leave any more."""
+        return self._stopped
+
+    @property
+    def text(self) -> str:
+        """What the model has written so far."""
+        return self._text
+
     def pause(self) -> None:
         """Stops sending; the playhead stands still."""
         if self._running.is_set():
             self._running.clear()
             self._pacer.pause(self._clock() * 1000)
 
-    def resume(self) -> None:
-        """Goes on where it stopped."""
+    def resume(self, *, repeat: bool = False) -> None:
+        """Goes on where it stopped, or from the beginning of the phrase that was cut."""
         if not self._running.is_set():
-            self._pacer.resume(self._clock() * 1000)
+            now = self._clock() * 1000
+            if repeat and self._sent:
+                self._rewind(now)
+            self._pacer.resume(now)
             self._running.set()
+
+    def _rewind(self, now: float) -> None:
+        start = self.spoken.phrase_start(self._pacer.playhead_ms(now))
+        again = [each for each in self._kept if _start_ms(each) >= start]
+        if again:
+            self._again.extend(again)
+            self._kept.clear()
+            self._pacer.rewind(now, _start_ms(again[0]))
 
     def stop(self, *, silently: bool = False) -> None:
         """Ends the reply at once; harmless when it is over. ``silently``: no text that was not sent yet."""
@@ -206,8 +233,6 @@ class Reply:
                 if self.marks.first_pcm is None:
                     self.marks.first_pcm = self._clock()
                 await self._chunks.put(chunk)
-        for chunk in await voicing.finish():
-            await self._chunks.put(chunk)
         await self._chunks.put(None)
 
     async def _until_needed(self, voiced_ms: float) -> None:
@@ -221,10 +246,24 @@ class Reply:
 
     async def _send(self) -> None:
         await self._gate.wait()
-        while (chunk := await self._chunks.get()) is not None:
-            duration_ms = chunk.samples * 1000 / chunk.sample_rate
+        while True:
+            chunk = self._again.popleft() if self._again else await self._chunks.get()
+            if chunk is None:
+                if self._sent:
+                    await self._until(lambda: self._pacer.playout_ends_at(self._clock() * 1000))
+                if not self._again:
+                    return
+                await self._chunks.put(None)
+                continue
+            ahead = len(self._again)
             await self._until(lambda: self._pacer.due(self._clock() * 1000))
-            start_ms = chunk.start_sample * 1000 / chunk.sample_rate
+            if len(self._again) > ahead:
+                # Rewound meanwhile: this one comes after those that are played again.
+                self._again.append(chunk)
+                continue
+            duration_ms = chunk.samples * 1000 / chunk.sample_rate
+            start_ms = _start_ms(chunk)
+            self._kept.append(chunk)
             self._pacer.sent(self._clock() * 1000, duration_ms)
             if self._sent == 0:
                 self.marks.first_sent = self._clock()
@@ -244,8 +283,6 @@ class Reply:
                 )
             )
             self._sent += 1
-        if self._sent:
-            await self._until(lambda: self._pacer.playout_ends_at(self._clock() * 1000))
 
     async def _until(self, due: Callable[[], float]) -> None:
         """Sleeps until ``due()`` (ms of loop time), however often the reply is paused meanwhile."""
@@ -294,6 +331,10 @@ class Reply:
                     )
                 )
         self._stopped = True
+
+
+def _start_ms(chunk: EncodedChunk) -> float:
+    return chunk.start_sample * 1000 / chunk.sample_rate
 
 
 _MODEL_TIMEOUT = EngineError("The language model took too long.", code="llm_timeout")

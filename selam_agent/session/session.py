@@ -15,17 +15,19 @@ from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from selam_agent import events
-from selam_agent.dialogue import turns
+from selam_agent.dialogue import decisions
+from selam_agent.dialogue.completeness import Ending
+from selam_agent.dialogue.turns import TurnTaker
 from selam_agent.errors import AudioError, SelamError, SessionError, ValidationError
 from selam_agent.languages.packs import Packs
 from selam_agent.ports import Outlet
 from selam_agent.session.answering import Answering
 from selam_agent.session.config import Engines, SessionConfig, describe_engines
 from selam_agent.session.ears import SAMPLE_RATE, Ears
-from selam_agent.session.messages import Control, End, Heard, Tick, Transcribed
+from selam_agent.session.messages import Control, End, Heard, Overheard, Tick, Transcribed
 from selam_agent.session.reply import Audible, Over
 from selam_agent.session.speaker import Speaker
-from selam_agent.settings import Settings
+from selam_agent.settings import Settings, Turns
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ CONTROLS = ("interrupt", "start_listening", "stop_listening", "pause", "resume")
 _MAX_INBOX = 4096
 _MAX_INBOX_BYTES = 8 << 20
 
-_Message: TypeAlias = Heard | Control | End | Transcribed | Tick | Audible | Over
+_Message: TypeAlias = Heard | Control | End | Transcribed | Overheard | Tick | Audible | Over
 
 
 class Session:
@@ -70,18 +72,7 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
         self._ears = Ears(settings.audio, config.vad_threshold)
         timings = settings.turns
-        self._turns = turns.TurnTaker(
-            turns.TurnSettings(
-                silence_ms=timings.silence_ms,
-                gap_ms=timings.gap_ms,
-                pre_roll_ms=timings.pre_roll_ms,
-                min_speech_ms=timings.min_speech_ms,
-                no_packets_ms=timings.no_packets_ms,
-                no_packets_ptt_ms=timings.no_packets_ptt_ms,
-                max_utterance_ms=timings.max_utterance_ms,
-                interrupt_frames=turns.interrupt_frames(config.interrupt_threshold),
-            )
-        )
+        self._turns = TurnTaker(_turn_settings(timings, config))
         self._answering = Answering(
             session_id=session_id,
             config=config,
@@ -92,6 +83,7 @@ class Session:
             emit=self._emit,
             post=self._post,
             now=now,
+            on_words=self._on_words,
         )
         self._listening = True
         self._paused_at: float | None = None
@@ -194,6 +186,9 @@ class Session:
     def _handle(self, message: _Message) -> None:
         if isinstance(message, Transcribed):
             self._answering.transcribed(message)
+        elif isinstance(message, Overheard):
+            for decision in self._turns.verdict(message.asked, self._answering.verdict(message)):
+                self._act(decision)
         elif isinstance(message, Audible):
             self._turns.agent_started(message.at * 1000)
             self._answering.audible(message)
@@ -247,16 +242,28 @@ class Session:
             )
         )
 
-    def _act(self, decision: turns.Decision) -> None:
+    def _act(self, decision: decisions.Decision) -> None:
         self._log_decision(decision)
-        if isinstance(decision, turns.Commit):
+        if isinstance(decision, decisions.Speculate):
+            self._answering.guess(decision, self._ears.take(decision.start_ms, decision.end_ms))
+        elif isinstance(decision, decisions.Commit):
             self._answering.commit(decision, self._ears.take(decision.start_ms, decision.end_ms))
-        elif isinstance(decision, turns.Reopen):
+        elif isinstance(decision, decisions.Reopen):
             self._answering.reopen(decision.turn)
-        elif isinstance(decision, turns.Interrupt):
+        elif isinstance(decision, decisions.Listen):
+            self._answering.overhear(decision, self._ears.take(decision.start_ms, decision.end_ms))
+        elif isinstance(decision, decisions.PausePlayback):
+            self._answering.hold()
+        elif isinstance(decision, decisions.ResumePlayback):
+            self._answering.release(repeat=decision.repeat)
+        elif isinstance(decision, decisions.Interrupt):
             self._answering.interrupt(prepared=False)
 
-    def _log_decision(self, decision: turns.Decision) -> None:
+    def _on_words(self, turn: int, revision: int, ending: Ending) -> None:
+        for decision in self._turns.words(turn, revision, ending):
+            self._act(decision)
+
+    def _log_decision(self, decision: decisions.Decision) -> None:
         if not self.config.decisions:
             return
         self._emit(
@@ -336,10 +343,40 @@ class Session:
             self._outlet.send(event)
 
 
+def _turn_settings(timings: Turns, config: SessionConfig) -> decisions.TurnSettings:
+    return decisions.TurnSettings(
+        speculate_ms=timings.speculate_ms if timings.speculation else None,
+        complete_ms=timings.complete_ms,
+        unknown_ms=timings.unknown_ms,
+        incomplete_ms=timings.incomplete_ms,
+        min_silence_ms=config.min_silence_ms if config.min_silence_ms is not None else timings.silence_ms,
+        max_silence_ms=config.max_silence_ms if config.max_silence_ms is not None else timings.silence_ms,
+        silence_limit_ms=timings.silence_limit_ms,
+        max_guesses=timings.max_guesses,
+        max_guessed_speech_ms=timings.max_guessed_speech_ms,
+        gap_ms=timings.gap_ms,
+        pre_roll_ms=timings.pre_roll_ms,
+        min_speech_ms=timings.min_speech_ms,
+        no_packets_ms=timings.no_packets_ms,
+        no_packets_ptt_ms=timings.no_packets_ptt_ms,
+        max_utterance_ms=timings.max_utterance_ms,
+        interruption=config.interruption or timings.interruption,
+        hold_ms=timings.hold_ms,
+        listen_ms=timings.listen_ms,
+        interrupt_speech_ms=timings.interrupt_speech_ms,
+        sound_over_ms=timings.sound_over_ms,
+        interrupt_frames=decisions.interrupt_frames(config.interrupt_threshold),
+    )
+
+
 _DECISION_NAMES: dict[type, str] = {
-    turns.SpeechStarted: "speech_started",
-    turns.Commit: "commit",
-    turns.Reopen: "reopen",
-    turns.Interrupt: "interrupt",
-    turns.Ignore: "ignore",
+    decisions.SpeechStarted: "speech_started",
+    decisions.Speculate: "speculate",
+    decisions.Commit: "commit",
+    decisions.Reopen: "reopen",
+    decisions.PausePlayback: "pause",
+    decisions.ResumePlayback: "resume",
+    decisions.Listen: "listen",
+    decisions.Interrupt: "interrupt",
+    decisions.Ignore: "ignore",
 }

@@ -79,9 +79,11 @@ class Voicing:
         if begun:
             self._spoken.words(mapper.finish())
             self._spoken.end(self.voiced_ms)
+            # The next fragment may take its time: what the encoder holds must not wait for it.
+            for chunk in await self._flush():
+                yield chunk
 
-    async def finish(self) -> list[EncodedChunk]:
-        """What the encoder still holds."""
+    async def _flush(self) -> list[EncodedChunk]:
         if self._config.output_format in _COMPRESSED:
             return await asyncio.to_thread(self._encoder.finish)
         return self._encoder.finish()

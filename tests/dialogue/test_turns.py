@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from selam_agent.dialogue.turns import (
+from selam_agent.dialogue.completeness import Ending
+from selam_agent.dialogue.decisions import (
     FRAME_MS,
     Commit,
     Decision,
@@ -14,17 +15,21 @@ from selam_agent.dialogue.turns import (
     Interrupt,
     Reopen,
     SpeechStarted,
+    Speculate,
     TurnSettings,
-    TurnTaker,
     interrupt_frames,
 )
+from selam_agent.dialogue.turns import TurnTaker
+
+# Without guesses and with one fixed silence: what is below must hold whatever the words are.
+FIXED = TurnSettings(speculate_ms=None, min_silence_ms=800, max_silence_ms=800, interruption="energy")
 
 
 @dataclass
 class Line:
     """A telephone line: audio in real time unless said otherwise; remembers what was decided."""
 
-    turns: TurnTaker = field(default_factory=lambda: TurnTaker(TurnSettings()))
+    turns: TurnTaker = field(default_factory=lambda: TurnTaker(FIXED))
     now: float = 0.0
     decisions: list[Decision] = field(default_factory=list)
 
@@ -161,7 +166,7 @@ class TestBargeIn:
         line = Line().agent_speaks().hear("v220")
         assert line.names == ["SpeechStarted"]
         line.hear("v20")
-        assert line.decisions[-1] == Interrupt(turn=1, at_ms=240)
+        assert line.decisions[-1] == Interrupt(turn=1, at_ms=240, reason="energy")
 
     def test_it_is_counted_through_short_gaps(self) -> None:
         assert "Interrupt" in Line().agent_speaks().hear("v120 s200 v120").names
@@ -193,6 +198,72 @@ class TestBargeIn:
         line = Line().agent_speaks().hear("v100")
         line.turns.agent_stopped()
         assert line.hear("v500 s800").names == ["SpeechStarted", "Commit"]
+
+
+class TestGuesses:
+    """A pause is transcribed and answered behind a closed gate; the wait depends on the words."""
+
+    @staticmethod
+    def line(**settings: int) -> Line:
+        return Line(TurnTaker(TurnSettings(**settings)))
+
+    def test_a_pause_of_200_ms_asks_for_a_guess(self) -> None:
+        line = self.line().hear("s400 v600 s180")
+        assert line.names == ["SpeechStarted"]
+        line.hear("s20")
+        assert line.decisions[-1] == Speculate(turn=1, revision=0, start_ms=100, end_ms=1200)
+
+    @pytest.mark.parametrize(
+        ("ending", "wait"),
+        [(Ending.COMPLETE, 400), (Ending.UNKNOWN, 800), (Ending.INCOMPLETE, 1800), (None, 800)],
+    )
+    def test_the_words_decide_how_long_it_waits(self, ending: Ending | None, wait: int) -> None:
+        line = self.line().hear("v600 s260")
+        if ending is not None:
+            line.decisions += line.turns.words(1, 0, ending)
+        assert line.hear(f"s{wait - 280}").names == ["SpeechStarted", "Speculate"]
+        assert line.hear("s20").names[-1] == "Commit"
+
+    def test_words_that_come_late_commit_at_once(self) -> None:
+        line = self.line().hear("v600 s700")
+        assert isinstance(line.turns.words(1, 0, Ending.COMPLETE)[0], Commit)
+
+    def test_words_of_an_earlier_revision_are_ignored(self) -> None:
+        line = self.line().hear("v600 s300 v200")
+        assert line.names == ["SpeechStarted", "Speculate", "Reopen"]
+        assert line.turns.words(1, 0, Ending.COMPLETE) == []
+        assert line.hear("s700").names[-1] == "Speculate"
+
+    def test_speech_that_goes_on_is_the_next_revision(self) -> None:
+        line = self.line().hear("v600 s300 v400 s800")
+        commit = line.one(Commit)
+        assert (commit.turn, commit.revision, commit.start_ms, commit.voiced_ms) == (1, 1, 0, 1000)
+
+    def test_a_click_in_the_pause_changes_nothing(self) -> None:
+        line = self.line().hear("v600 s260 v40 s500")
+        assert line.names == ["SpeechStarted", "Speculate", "Commit"]
+        assert line.one(Commit).end_ms == 1400
+
+    def test_guesses_are_bounded_per_turn_and_by_length(self) -> None:
+        assert self.line().hear("v300 s300 " * 6).names.count("Speculate") == 3
+        assert "Speculate" not in self.line().hear("v16000 s300").names
+
+    def test_a_slow_speaker_is_given_more_time(self) -> None:
+        line = self.line().hear("v600 s780 v600 s820")
+        assert "Commit" not in line.names
+        assert line.hear("s120").names[-1] == "Commit"
+
+    def test_stated_patience_is_obeyed_exactly(self) -> None:
+        line = self.line(min_silence_ms=600, max_silence_ms=600).hear("v600 s500 v600 s580")
+        line.decisions += line.turns.words(1, 1, Ending.COMPLETE)
+        assert "Commit" not in line.names
+        assert line.hear("s20").names[-1] == "Commit"
+
+    def test_push_to_talk_is_guessed_while_the_packets_are_missing(self) -> None:
+        line = self.line()
+        line.turns.recorder = True
+        line.hear("v600").quiet_line(500)
+        assert line.names == ["SpeechStarted", "Speculate", "Commit"]
 
 
 def test_stop_listening_ends_the_turn_at_once() -> None:
