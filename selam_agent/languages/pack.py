@@ -82,6 +82,29 @@ class SpeechWords:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class TurnWords:
+    """How sentences of the language end, ask and hesitate; ``dialogue`` reads them. All may be empty.
+
+    The meaning of each list stands above it in the packs. ``*_forms``: ``-end``, ``start-`` or
+    ``start-end`` of a word. ``phone_digits``: how many digits a number said digit by digit has.
+    """
+
+    complete_alone: tuple[str, ...]
+    complete_words: tuple[str, ...]
+    complete_forms: tuple[str, ...]
+    incomplete_words: tuple[str, ...]
+    incomplete_forms: tuple[str, ...]
+    stranded_words: tuple[str, ...]
+    fillers: tuple[str, ...]
+    question_openers: tuple[str, ...]
+    question_words: tuple[str, ...]
+    question_endings: tuple[str, ...]
+    number_leads: tuple[str, ...]
+    phone_digits: int
+    lookalikes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Pack:
     """One language. ``clock``: how hours are counted: ``international``, ``ethiopian`` or ``both``.
 
@@ -103,6 +126,7 @@ class Pack:
     says: Mapping[str, str]
     stop_words: tuple[str, ...]
     backchannels: tuple[str, ...]
+    turns: TurnWords
     time: TimeWords
     calendar: CalendarWords
     numbers: NumberWords

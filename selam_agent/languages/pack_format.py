@@ -13,6 +13,7 @@ from selam_agent.languages.pack import (
     Pack,
     SpeechWords,
     TimeWords,
+    TurnWords,
     VoiceEntry,
 )
 from selam_agent.languages.tables import Table
@@ -38,6 +39,7 @@ def read_pack(table: Table) -> Pack:
         says=MappingProxyType(table.texts("says")),
         stop_words=turns.strings("stop_words"),
         backchannels=turns.strings("backchannels"),
+        turns=_turns(turns),
         time=_time(table.table("time")),
         calendar=_calendar(table.table("calendar")),
         numbers=_numbers(table.table("numbers")),
@@ -52,7 +54,7 @@ def read_pack(table: Table) -> Pack:
         ZoneInfo(pack.timezone)
     except (KeyError, ValueError, OSError):
         raise table.error("timezone", f"there is no time zone {pack.timezone!r}") from None
-    # Tables not named here belong to other readers; turns may get cues later.
+    # Tables not named here belong to other readers.
     return pack
 
 
@@ -69,6 +71,38 @@ def _voice(table: Table) -> VoiceEntry:
     gender = table.text("gender", choices=("female", "male", "neutral"))
     table.finish()
     return VoiceEntry(name, gender, tuple(MappingProxyType(each) for each in engines))
+
+
+def _turns(table: Table) -> TurnWords:
+    def entries(key: str) -> tuple[str, ...]:
+        return table.strings(key, optional=True)
+
+    def forms(key: str) -> tuple[str, ...]:
+        for each in entries(key):
+            if each.count("-") != 1 or len(each) < 2:
+                raise table.error(key, f"must be -end, start- or start-end, not {each!r}")
+        return entries(key)
+
+    phone_digits = table.raw("phone_digits") if "phone_digits" in table else 10
+    if not isinstance(phone_digits, int) or phone_digits < 1:
+        raise table.error("phone_digits", f"must be a number from 1 on, not {phone_digits!r}")
+    words = TurnWords(
+        complete_alone=entries("complete_alone"),
+        complete_words=entries("complete_words"),
+        complete_forms=forms("complete_forms"),
+        incomplete_words=entries("incomplete_words"),
+        incomplete_forms=forms("incomplete_forms"),
+        stranded_words=entries("stranded_words"),
+        fillers=entries("fillers"),
+        question_openers=entries("question_openers"),
+        question_words=entries("question_words"),
+        question_endings=entries("question_endings"),
+        number_leads=entries("number_leads"),
+        phone_digits=phone_digits,
+        lookalikes=entries("lookalikes"),
+    )
+    table.finish()
+    return words
 
 
 def _time(table: Table) -> TimeWords:
