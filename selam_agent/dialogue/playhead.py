@@ -46,6 +46,8 @@ class SpokenText:
 
     def __init__(self) -> None:
         self._fragments: list[_Fragment] = []
+        self._text_given = 0
+        self._words_given = 0
 
     def begin(self, text: str, start_ms: float) -> None:
         """A fragment's audio begins at ``start_ms`` of the reply."""
@@ -60,18 +62,28 @@ class SpokenText:
         """The fragment begun last ends at ``end_ms`` of the reply."""
         self._fragments[-1].end_ms = end_ms
 
-    def between(self, start_ms: float, end_ms: float) -> tuple[Word, ...]:
-        """The words that begin in this span, in ms of the reply."""
-        return tuple(
+    def next_words(self, end_ms: float) -> tuple[Word, ...]:
+        """The words that begin before ``end_ms`` and were not returned yet, in ms of the reply."""
+        words = [
             Word(fragment.text[:end].rsplit(None, 1)[-1], round(start), round(stop))
             for fragment in self._fragments
             for end, start, stop in fragment.words
-            if start_ms <= start < end_ms
-        )
+            if start < end_ms
+        ]
+        fresh = tuple(words[self._words_given :])
+        self._words_given = max(self._words_given, len(words))
+        return fresh
 
-    def text_between(self, start_ms: float, end_ms: float) -> str:
-        """The text whose audio begins in this span; concatenated over spans it is the whole text."""
-        return self._upto(end_ms)[len(self._upto(start_ms)) :]
+    def next_text(self, end_ms: float) -> str:
+        """The text whose audio begins before ``end_ms`` and that was not returned yet.
+
+        Concatenated it is the whole text. A word comes when its place is known, which may be a
+        moment after its audio has begun.
+        """
+        text = self._upto(end_ms)
+        fresh = text[self._text_given :]
+        self._text_given = max(self._text_given, len(text))
+        return fresh
 
     def phrase_start(self, played_ms: float) -> float:
         """Where the phrase begins that is being played, in ms of the reply."""
@@ -93,13 +105,11 @@ class SpokenText:
         for fragment in self._fragments:
             if fragment.start_ms >= ms:
                 break
-            if fragment.end_ms is not None and ms >= fragment.end_ms:
+            # Chunks are whole samples: the last one may end a moment before the fragment.
+            if fragment.end_ms is not None and ms >= fragment.end_ms - 1:
                 text += fragment.text
                 continue
             begun = [end for end, start, _ in fragment.words if start < ms]
-            if begun:
-                text += fragment.text[: begun[-1]]
-            elif not fragment.words:
-                text += fragment.text
+            text += fragment.text[: begun[-1]] if begun else fragment.heard(ms)
             break
         return text

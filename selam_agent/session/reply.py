@@ -276,8 +276,8 @@ class Reply:
                     sample_rate=chunk.sample_rate,
                     index=self._sent,
                     duration_ms=duration_ms,
-                    text=self.spoken.text_between(start_ms, start_ms + duration_ms),
-                    words=self.spoken.between(start_ms, start_ms + duration_ms),
+                    text=self.spoken.next_text(start_ms + duration_ms),
+                    words=self.spoken.next_words(start_ms + duration_ms),
                     turn_id=self.turn_id,
                     reply_id=self.reply_id,
                 )

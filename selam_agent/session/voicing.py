@@ -17,8 +17,10 @@ from selam_agent.session.config import SessionConfig
 from selam_agent.session.speaker import Speaker
 from selam_agent.session.words import WordMapper
 
-# Below this (int16) the beginning of a reply is silence that nobody needs to wait for.
+# Below this (int16) the beginning of a reply is silence that nobody needs to wait for, and so is the
+# end of a fragment beyond what separates two sentences (ms).
 _SILENCE = 64
+_SENTENCE_PAUSE_MS = 200
 # Compressed formats cost about 2.5 ms per chunk: not on the event loop.
 _COMPRESSED = frozenset({"mp3"})
 
@@ -38,6 +40,8 @@ class Voicing:
         self._samples = 0
         # Leading silence dropped from the reply, in samples.
         self._trimmed = 0
+        # Silence that is only spoken if something follows it.
+        self._pause: Pcm16 = np.zeros(0, np.int16)
         self._deadline_s = deadline_s
 
     @property
@@ -78,6 +82,9 @@ class Voicing:
                 await close()
         if begun:
             self._spoken.words(mapper.finish())
+            pause, self._pause = self._pause, np.zeros(0, np.int16)
+            for chunk in await self._encode(pause[: self._rate * _SENTENCE_PAUSE_MS // 1000]):
+                yield chunk
             self._spoken.end(self.voiced_ms)
             # The next fragment may take its time: what the encoder holds must not wait for it.
             for chunk in await self._flush():
@@ -101,12 +108,19 @@ class Voicing:
         if self._resampler is None:
             self._resampler = StreamResampler(piece.sample_rate, self._rate)
         pcm = self._resampler.feed(pcm)
-        if self._samples:
-            return pcm
         loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > _SILENCE)
-        first = int(loud[0]) if len(loud) else len(pcm)
+        if not len(loud):
+            if self._samples:
+                self._pause = np.concatenate((self._pause, pcm))
+            else:
+                self._trimmed += len(pcm)
+            return pcm[:0]
+        first = 0 if self._samples else int(loud[0])
+        last = int(loud[-1]) + 1
         self._trimmed += first
-        return pcm[first:]
+        spoken = np.concatenate((self._pause, pcm[first:last]))
+        self._pause = pcm[last:]
+        return spoken
 
     async def _encode(self, pcm: Pcm16) -> list[EncodedChunk]:
         self._samples += len(pcm)

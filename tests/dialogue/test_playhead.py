@@ -44,8 +44,24 @@ def test_a_fragment_still_being_made_counts_by_its_words() -> None:
 
 def test_chunks_carry_their_text_and_words_once() -> None:
     spoken = two_fragments()
-    spans = [(start, start + 300) for start in range(0, 1500, 300)]
-    assert "".join(spoken.text_between(*span) for span in spans) == "Good morning, friend. Come in."
-    words = [word.text for span in spans for word in spoken.between(*span)]
-    assert words == ["Good", "morning,", "friend.", "Come", "in."]
-    assert spoken.between(1100, 1500)[0] == Word("Come", 1100, 1300)
+    ends = range(300, 1501, 300)
+    assert [spoken.next_text(end) for end in ends] == ["Good morning,", "", " friend.", " Come", " in."]
+    spoken = two_fragments()
+    assert [[word.text for word in spoken.next_words(end)] for end in ends] == [
+        ["Good", "morning,"],
+        [],
+        ["friend."],
+        ["Come"],
+        ["in."],
+    ]
+    assert spoken.next_words(1500) == ()
+
+
+def test_a_word_that_becomes_known_late_comes_with_the_next_chunk() -> None:
+    spoken = SpokenText()
+    spoken.begin("one two", 0)
+    assert spoken.next_text(300) == "" and spoken.next_words(300) == ()
+    spoken.words([Word("one", 0, 200), Word("two", 200, 400)])
+    spoken.end(400)
+    assert spoken.next_text(400) == "one two"
+    assert [word.text for word in spoken.next_words(400)] == ["one", "two"]
