@@ -71,6 +71,9 @@ def _child() -> None:
     spoken: list[str] = []
     with tempfile.TemporaryDirectory(prefix="selam-voice-") as overlay:
         library = EspeakLibrary(Path(overlay))
+        # In the process that has just built the overlay, Somali as the first voice comes out as noise
+        # or crashes (seen in 4 of 6 runs); any other voice before it sets the library right.
+        library.speak("a", "en-us", on_item=lambda item: True)
         for line in (Line(**each) for each in json.load(sys.stdin)):
             parts: list[bytes] = []
 
