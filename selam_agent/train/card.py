@@ -33,7 +33,8 @@ await native speakers. Speech outside the book is answered with an empty text or
 ## How to ask it
 
 Log-mel features of the utterance (faster-whisper's extractor, last frame dropped) with {margin} zero frames
-after it, an even number in all; `encode`; `detect_language` for the language; `generate` with the prompt
+after it, an even number and at least {window} s in all (CTranslate2 mistakes the encoder output of 1.6 s for
+features); `encode`; `detect_language` for the language; `generate` with the prompt
 `<|startoftranscript|> <|LANGUAGE|> <|transcribe|> <|notimestamps|>`, beam 1, at most {tokens} new tokens and
 nothing suppressed. Up to 8 s of speech. Accept a text if it is not empty, its avg_logprob is at least
 {log_prob} and its no-speech probability at most {no_speech} (`decoding.json`).
@@ -55,6 +56,7 @@ def write_card(directory: Path, results: Mapping[str, Any], split: Split, run: M
         _INTRODUCTION.format(
             megabytes=size / 1e6,
             margin=DECODING["margin_frames"],
+            window=DECODING["min_window_s"],
             tokens=DECODING["max_new_tokens"],
             log_prob=thresholds["log_prob_threshold"],
             no_speech=thresholds["no_speech_threshold"],

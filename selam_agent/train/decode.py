@@ -16,7 +16,9 @@ from selam_agent.train.book import LANGUAGES
 DECODING: Final[dict[str, Any]] = {
     # Zero frames (10 ms each) after the utterance; the model was trained on 4 to 84.
     "margin_frames": 50,
-    "min_window_s": 0.0,
+    # CTranslate2 takes an encoder output of 80 positions (a window of 160 frames) for 80 mel bins, and
+    # encodes it again: no window may be that short.
+    "min_window_s": 1.7,
     "max_window_s": 8.0,
     # Three of the longest phrases have 21.
     "max_new_tokens": 28,
