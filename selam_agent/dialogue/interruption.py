@@ -24,9 +24,9 @@ SPEECH_MS = 600
 _ECHO_ALL_BELOW = 4
 _ECHO_SHARE = 0.75
 _ECHO_SKIPS = 2
-# As much as is ever compared, so that rambling costs nothing.
-_LONGEST_HEARD = 40
-_LONGEST_SAID = 80
+# As much as is ever compared, so that rambling costs nothing: of the utterance its two ends.
+_LONGEST_HEARD = 24
+_LONGEST_SAID = 60
 
 
 class Verdict(StrEnum):
@@ -55,9 +55,11 @@ def judge(
     """
     if text is None:
         return Verdict.SPEECH if speech_ms >= SPEECH_MS else Verdict.NOTHING
-    heard = words(text, pack.code)[:_LONGEST_HEARD]
+    heard = words(text, pack.code)
     if not heard:
         return Verdict.NOTHING
+    if len(heard) > _LONGEST_HEARD:
+        heard = heard[: _LONGEST_HEARD // 2] + heard[-_LONGEST_HEARD // 2 :]
     lists = _lists(pack)
     said = words(being_said, pack.code)[-_LONGEST_SAID:]
     if any(not _echoed(phrase, said) for phrase in _stops(heard, lists)):
