@@ -115,6 +115,9 @@ class EspeakLibrary:
         self._data = _overlay(self._lib, Path(library), data, overlay_dir, buffer_ms)
         self.sample_rate = _initialize(self._lib, self._data, buffer_ms)
         """Samples per second of everything spoken: 22050."""
+        # Initialising again frees the phoneme tables, but a voice of the table that was in use (Somali,
+        # after building) would keep the freed one: noise, or a crash. A voice of another one renews it.
+        self._lib.espeak_SetVoiceByName(b"en")
         self.variants_dir = self._data / "voices" / "!v"
         """Directory of the variant files; a file's name is the variant's."""
         self._variants = frozenset(p.name for p in self.variants_dir.iterdir())

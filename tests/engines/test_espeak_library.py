@@ -124,6 +124,23 @@ def test_two_processes_may_build_the_overlay_at_once(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1  # one overlay, no leftovers
 
 
+def test_somali_is_right_even_as_the_first_voice_after_building(tmp_path: Path) -> None:
+    """Compiling the rules leaves espeak with freed phoneme tables: noise, or a segmentation fault."""
+    code = (
+        "import sys, pathlib\n"
+        "from selam_agent.engines.espeak_library import EspeakLibrary\n"
+        "e = EspeakLibrary(pathlib.Path(sys.argv[1]))\n"
+        "got = []\n"
+        "keep = lambda i: got.append(i) or True\n"
+        "e.speak('Waxaan rabaa inaan ballan qabsado.', 'so+m3', on_item=keep)\n"
+        "print(sum(len(i) for i in got if isinstance(i, bytes)))\n"
+    )
+    run = [sys.executable, "-c", code, str(tmp_path)]
+    building, ready = (subprocess.run(run, capture_output=True, text=True, timeout=30) for _ in range(2))
+    assert building.returncode == ready.returncode == 0
+    assert building.stdout == ready.stdout
+
+
 def test_an_overlay_path_that_espeak_would_cut_off_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EspeakError, match="too long"):
         EspeakLibrary(tmp_path / ("x" * 150))
