@@ -74,8 +74,10 @@ def judge(text: str, pack: Pack) -> Ending:
     if len(tokens) <= _LONGEST_ANSWER and covered(len(tokens), lambda i: _items(tokens, i, cues, pack)):
         return Ending.COMPLETE
     form = None if tokens[-1] in cues.lookalikes else cues.form(tokens[-1])
+    if form is Ending.INCOMPLETE and contains(tokens, cues.asking):
+        form = Ending.UNKNOWN  # "What shall I do" ends in a form that is subordinate elsewhere.
     if marked:
-        return Ending.UNKNOWN if form == Ending.INCOMPLETE else Ending.COMPLETE
+        return Ending.UNKNOWN if form is Ending.INCOMPLETE else Ending.COMPLETE
     if form is None and question and len(tokens) >= 3:
         return Ending.COMPLETE
     return form or Ending.UNKNOWN
@@ -166,6 +168,7 @@ class _Cues:
     forms: tuple[tuple[str, str, Ending], ...]
     lookalikes: frozenset[str]
     openers: tuple[Words, ...]
+    asking: tuple[Words, ...]
     leads: tuple[Words, ...]
     longest_part: int
 
@@ -229,6 +232,7 @@ def _cues(pack: Pack) -> _Cues:
         forms=tuple(forms),
         lookalikes=frozenset(word for phrase in phrases(turns.lookalikes) for word in phrase),
         openers=tuple(phrases(turns.question_openers)),
+        asking=tuple(phrases(turns.question_words)),
         leads=tuple(phrases(turns.number_leads)),
         longest_part=max(map(len, [*whole, *parts]), default=0),
     )
