@@ -70,7 +70,8 @@ class Workshop:
     def evaluate(self) -> None:
         """Examines the model directory and writes its card and thresholds."""
         examiner = Examiner(self.library, self.book, self.split, Decoder(self.model), 1000 + self.seed)
-        results = examine(examiner, self.voices, self.split)
+        full = Decoder(self.model, margin_frames=3000)
+        results = examine(examiner, self.voices, self.split, full)
         (self.work / "results.json").write_text(
             json.dumps(results, ensure_ascii=False, indent=1), encoding="utf-8"
         )

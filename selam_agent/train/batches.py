@@ -70,7 +70,12 @@ class Batches:
         ordered = sorted((i for n, i in enumerate(items) if n % _VALIDATION), key=lambda i: i.entry.frames)
         single = [i for i in ordered if i.entry.kind == "phrase" and len(i.entry.indices) == 1]
         known = [i for i in ordered if i.entry.kind in ("phrase", "noise")]
-        self._stages = (single, known, ordered)
+        # The second of two phrases and the strange ones are what is learned last: they come twice, half
+        # of the strange ones, when single phrases are recognised.
+        several = [i for i in ordered if len(i.entry.indices) > 1]
+        strange = [i for i in ordered if i.entry.kind in ("unknown", "foreign")][::2]
+        hard = sorted([*ordered, *several, *strange], key=lambda i: i.entry.frames)
+        self._stages = (single, known, ordered, hard)
 
     def reseed(self, *seed: int) -> None:
         """Starts the random choices anew, so that a resumed run does not repeat its beginning."""
@@ -85,7 +90,7 @@ class Batches:
         """A batch for training.
 
         Args:
-            stage: 0 single phrases, 1 all phrases and noise, 2 everything.
+            stage: 0 single phrases, 1 all phrases and noise, 2 everything, 3 the hard ones more often.
             window: "short" (the utterances and up to 0.8 s), "full" or "exact" (see ``network``).
         """
         source = self._stages[stage]

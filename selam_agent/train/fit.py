@@ -44,7 +44,7 @@ class Plan:
 
 def stage_of(progress: float) -> int:
     """What is trained on after this part (0..1) of the run: see :meth:`Batches.draw`."""
-    return 0 if progress < 0.08 else 1 if progress < 0.22 else 2
+    return sum(progress >= begin for begin in (0.08, 0.22, 0.62))
 
 
 def window_of(progress: float, chance: float) -> tuple[str, float]:
