@@ -1,0 +1,322 @@
+"""The agent's own voice in the caller's microphone: found, measured, subtracted, and told from the caller.
+
+Without headphones the microphone carries the agent, and without a guard the agent interrupts itself about
+once a second. Two stages: while the agent speaks for the first seconds, look for its voice in the
+microphone at all (``echo_delay``); headphones or the browser's own canceller leave nothing, and then there is
+no further cost. In a session that has echo, while the agent is heard, subtract it (``echo_filter``) and
+say of each frame whether more than the rest of it is there (``echo_gate``).
+
+Pure: times are arguments. One thread. About 0.5 MB per session that has echo.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selam_agent.audio.echo_delay import DelaySearch, FloatWave
+from selam_agent.audio.echo_filter import PARTITIONS, EchoFilter
+from selam_agent.audio.echo_gate import EchoGate
+from selam_agent.audio.echo_track import SentTrack
+from selam_agent.audio.frames import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE
+from selam_agent.audio.pcm import Pcm16
+
+State = Literal["listening", "none", "guarding"]
+
+_PER_MS: Final = SAMPLE_RATE // 1000
+# Agent audio after which its sound may be believed to be known.
+_UNTRUSTED_FRAMES: Final = 1500 // FRAME_MS
+# After a new delay: the filter's first convergence, and the gate's first idea of the leak.
+_SETTLING_FRAMES: Final = 800 // FRAME_MS
+_RESETTLING_FRAMES: Final = 400 // FRAME_MS
+_LOOK_EVERY: Final = 240 // FRAME_MS
+# Twice the time in which every echo of the tests was found, for lines that start with silence.
+_GIVE_UP_FRAMES: Final = 6000 // FRAME_MS
+# In a session without echo: have another look after a minute of agent audio (headphones unplugged).
+_ASLEEP_FRAMES: Final = 60_000 // FRAME_MS
+_SECOND_LOOK_FRAMES: Final = 2000 // FRAME_MS
+# The filter begins this much before the delay that was found: room for jitter and drift.
+_BEFORE: Final = 10 * _PER_MS
+_AGREE: Final = 16
+_DRIFTED: Final = 3 * _PER_MS
+_SAME_PLACE: Final = 24
+# Echo that has moved leaves nothing at its old place; a loud caller makes chance peaks, beside it.
+_STILL_THERE: Final = 0.4
+# The room goes on when the agent has stopped.
+_TAIL: Final = PARTITIONS * FRAME_SAMPLES + 200 * _PER_MS
+# Microphone time that is off for a second is a hole in the stream, not jitter.
+_HOLE_FRAMES: Final = 1000 // FRAME_MS
+_HOLE: Final = 60 * _PER_MS
+# A new stretch of agent audio may come over a network that has changed.
+_NEW_REPLY_GAP: Final = 300 * _PER_MS
+# Frames over the echo in a row after which a jump is looked for: before 12 of them are a barge-in.
+_LOOK_AT_RUN: Final = frozenset((5, 7, 9, 11, 15, 20, 30, 40))
+_AUDIBLE_POWER: Final = 1e-9
+_SENT_POWER: Final = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """``frames``: int16 [n, 320] without the echo. ``suspect``: bool [n], heard is the agent and nobody else."""
+
+    frames: Pcm16
+    suspect: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class EchoStatus:
+    """``delay_ms`` and ``erle_db`` (how much the filter takes off) are None unless guarding."""
+
+    state: State
+    delay_ms: float | None
+    erle_db: float | None
+
+
+class EchoGuard:
+    """Give it all that is sent (``far``), then all that is heard (``near``), on one clock in ms."""
+
+    def __init__(self) -> None:
+        self._sent = SentTrack()
+        self._search = DelaySearch(confidence=11.0)
+        self._sudden = DelaySearch(window_ms=300, memory=0.0, confidence=11.0)
+        self._microphone = np.zeros(self._search.window, np.float32)
+        self._filter: EchoFilter | None = None
+        self._gate = EchoGate()
+        self._state: State = "listening"
+        self._delay: int | None = None
+        self._candidate: int | None = None
+        self._new_place: int | None = None
+        self._position: int | None = None
+        self._off: list[int] = []
+        # Counted in frames in which agent audio could be heard.
+        self._active = 0
+        self._looked_for = 0
+        self._asleep = 0
+        self._give_up = _GIVE_UP_FRAMES
+        self._settled = 0
+        self._since_look = 0
+        self._over_run = 0
+        self._gap = 0
+        self._heard_power = self._left_power = 0.0
+
+    # ------------------------------------------------------------ what the session asks
+
+    @property
+    def state(self) -> State:
+        """``listening``: looking for echo. ``none``: there is none. ``guarding``: there is."""
+        return self._state
+
+    @property
+    def status(self) -> EchoStatus:
+        """For metrics."""
+        if self._delay is None:
+            return EchoStatus(self._state, None, None)
+        erle = 10 * np.log10((self._heard_power + 1e-12) / (self._left_power + 1e-12))
+        return EchoStatus(self._state, self._delay / _PER_MS, round(float(erle), 1))
+
+    @property
+    def trusted(self) -> bool:
+        """Whether a barge-in by sound alone may be believed; not in the first 1.5 s of agent audio."""
+        if self._delay is not None:
+            return self._settled >= _SETTLING_FRAMES and self._active >= _UNTRUSTED_FRAMES
+        return self._active >= _UNTRUSTED_FRAMES and self._candidate is None
+
+    def listen(self) -> None:
+        """Look again: something the caller seemed to say turned out to be the agent's own words."""
+        if self._state == "none":
+            self._state, self._looked_for, self._give_up = "listening", 0, _GIVE_UP_FRAMES
+
+    # ------------------------------------------------------------ sound
+
+    def far(self, pcm: Pcm16, at_ms: float) -> None:
+        """Agent audio, int16 [n] at 16 kHz, whose first sample is due at the loudspeaker at this time.
+
+        The network and the client may add up to a second. At most 2 s ahead of ``near``.
+        """
+        self._sent.write(round(at_ms * _PER_MS), pcm)
+
+    def cut(self, at_ms: float) -> None:
+        """From this time on nothing of what was sent will be played: the agent was interrupted."""
+        self._sent.cut(round(at_ms * _PER_MS))
+
+    def near(self, frames: Pcm16, at_ms: float) -> Cleaned:
+        """Microphone, int16 [n, 320], whose first sample was heard, or arrived, at this time.
+
+        Frames are taken as one stream: jitter of their times does not matter, a step that lasts a
+        second is a hole. Frames without agent audio come back as they are.
+        """
+        first = self._place(frames, round(at_ms * _PER_MS))
+        span = len(frames) * FRAME_SAMPLES
+        suspect = np.zeros(len(frames), np.bool_)
+        if not self._audible(first, first + span):
+            self._gap += span
+            return Cleaned(frames, suspect)
+        if self._state == "none" and not self._woken(len(frames)):
+            return Cleaned(frames, suspect)
+        cleaned = frames
+        for number, frame in enumerate(frames):
+            position = first + number * FRAME_SAMPLES
+            if not self._audible(position, position + FRAME_SAMPLES):
+                self._gap += FRAME_SAMPLES
+                continue
+            if self._gap:
+                self._go_on()
+            wave = frame.astype(np.float32) * np.float32(1 / 32768)
+            self._remember(wave, position)
+            if self._delay is None:
+                continue
+            left, suspect[number] = self._guard(wave, position, self._delay)
+            if cleaned is frames:
+                cleaned = frames.copy()
+            cleaned[number] = np.clip(left * 32768, -32768, 32767)
+        return Cleaned(cleaned, suspect)
+
+    # ------------------------------------------------------------ time
+
+    def _place(self, frames: Pcm16, given: int) -> int:
+        """Where these frames stand: where the last ones ended, unless there was a hole."""
+        position = self._position if self._position is not None else given
+        self._off.append(given - position)
+        if abs(given - position) < _HOLE:
+            self._off.clear()
+        elif len(self._off) * max(len(frames), 1) >= _HOLE_FRAMES:
+            position += min(self._off, key=abs)
+            self._off.clear()
+            self._search.forget()
+        self._position = position + len(frames) * FRAME_SAMPLES
+        return position
+
+    def _audible(self, first: int, last: int) -> bool:
+        if self._delay is None:
+            return self._sent.sounds(first - self._search.reference, last)
+        return self._sent.sounds(first - self._delay - _TAIL, last - self._delay + _BEFORE)
+
+    def _woken(self, frames: int) -> bool:
+        self._asleep += frames
+        if self._asleep < _ASLEEP_FRAMES:
+            return False
+        self._state, self._looked_for, self._give_up = "listening", 0, _SECOND_LOOK_FRAMES
+        self._asleep = 0
+        return True
+
+    def _go_on(self) -> None:
+        """The agent is heard again."""
+        if self._gap >= _NEW_REPLY_GAP:
+            self._search.forget()
+            self._candidate = None
+        self._gap = 0
+        self._microphone[:] = 0
+        self._since_look = 0
+        if self._filter is not None:
+            self._filter.pause()
+
+    # ------------------------------------------------------------ delay
+
+    def _remember(self, wave: FloatWave, position: int) -> None:
+        """Keeps the microphone's last 500 ms and looks at them now and then."""
+        self._microphone[:-FRAME_SAMPLES] = self._microphone[FRAME_SAMPLES:]
+        self._microphone[-FRAME_SAMPLES:] = wave
+        end = position + FRAME_SAMPLES
+        self._active += self._sent.sounds(position, end)
+        self._since_look += 1
+        if self._since_look < _LOOK_EVERY:
+            return
+        self._since_look = 0
+        sent = self._sent.take(end - self._search.reference, end)
+        if _power(sent) < _SENT_POWER or _power(self._microphone) < _AUDIBLE_POWER:
+            return
+        lag = self._search.look(self._microphone, sent)
+        again = lag is not None and self._candidate is not None and abs(lag - self._candidate) <= _AGREE
+        self._candidate = lag
+        if again and lag is not None:
+            self._found(lag, position)
+        elif self._delay is None:
+            self._looked_for += _LOOK_EVERY
+            if self._looked_for >= self._give_up:
+                self._state, self._asleep = "none", 0
+                self._search.forget()
+
+    def _found(self, lag: int, position: int) -> None:
+        if self._delay is None or self._filter is None:
+            self._start(lag, position)
+        elif abs(lag - self._known()) <= _SAME_PLACE:
+            # The filter has followed a slow drift; now the blocks it is given follow, too.
+            if abs(lag - self._delay) >= _DRIFTED:
+                self._filter.shift(lag - self._delay)
+                self._delay = lag
+        elif self._search.share_at(self._known()) <= _STILL_THERE:
+            self._jump(lag)
+
+    def _known(self) -> int:
+        """The delay of the path's strongest part."""
+        assert self._delay is not None and self._filter is not None
+        peak = self._filter.peak() if self._settled >= _SETTLING_FRAMES else None
+        return self._delay if peak is None else self._delay + peak - _BEFORE
+
+    def _jump(self, lag: int) -> None:
+        """The same echo at another delay."""
+        assert self._delay is not None and self._filter is not None
+        self._delay = max(0, self._delay + lag - self._known())
+        self._filter.moved()
+        self._gate.relearn()
+        self._settled = _SETTLING_FRAMES - _RESETTLING_FRAMES
+        self._over_run = 0
+        self._new_place = self._candidate = None
+        self._search.forget()
+
+    def _start(self, lag: int, position: int) -> None:
+        """There is echo, at this delay."""
+        if self._filter is None:
+            self._filter = EchoFilter()
+        end = position + FRAME_SAMPLES - lag
+        sent = self._sent.take(end - len(self._microphone), end)
+        self._filter.reset(min(1.0, _power(self._microphone) / (_power(sent) + 1e-9)))
+        self._gate.reset()
+        self._state, self._delay = "guarding", lag
+        self._settled = self._over_run = 0
+        self._new_place = None
+        self._heard_power = self._left_power = 0.0
+
+    def _has_jumped(self, position: int) -> bool:
+        """Is what seems to be a caller the agent at another delay? Twice the same answer is believed."""
+        end = position + FRAME_SAMPLES
+        sent = self._sent.take(end - self._sudden.reference, end)
+        lag = self._sudden.look(self._microphone[-self._sudden.window :], sent)
+        known = self._known()
+        if lag is None or abs(lag - known) <= _SAME_PLACE or self._sudden.share_at(known) > _STILL_THERE:
+            self._new_place = None
+            return False
+        if self._new_place is not None and abs(lag - self._new_place) <= _AGREE:
+            self._jump(lag)
+        else:
+            self._new_place = lag
+        return True
+
+    # ------------------------------------------------------------ the guard
+
+    def _guard(self, wave: FloatWave, position: int, delay: int) -> tuple[FloatWave, bool]:
+        assert self._filter is not None
+        at = position - delay
+        # The filter's two blocks end _BEFORE later than the gate's.
+        sent = self._sent.take(at - FRAME_SAMPLES, at + FRAME_SAMPLES + _BEFORE)
+        left, louder = self._filter.cancel(wave, sent[_BEFORE:])
+        if louder:
+            self._gate.raise_leak(louder)
+        over = self._gate.judge(left, sent[:-_BEFORE])
+        self._settled += 1
+        if not over:
+            self._heard_power = 0.98 * self._heard_power + float(wave @ wave)
+            self._left_power = 0.98 * self._left_power + float(left @ left)
+        if self._settled < _SETTLING_FRAMES:
+            return left, True
+        self._over_run = self._over_run + 1 if over else max(0, self._over_run - 2)
+        if over and self._over_run in _LOOK_AT_RUN and self._has_jumped(position):
+            return left, True
+        return left, not over or self._new_place is not None
+
+
+def _power(wave: FloatWave) -> float:
+    return float(wave @ wave) / len(wave)

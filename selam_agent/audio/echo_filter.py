@@ -1,0 +1,125 @@
+"""Subtracts the echo: a partitioned-block frequency-domain Kalman filter.
+
+Enzner and Vary, "Frequency-domain adaptive Kalman filter for acoustic echo control in hands-free
+telephones", Signal Processing 86, 2006; in partitions: Kuech, Mabande and Enzner, "State-space architecture
+of the partitioned-block-based acoustic echo controller", ICASSP 2014. The filter keeps how unsure it is of
+each coefficient, and so needs no double-talk detector: while the caller speaks, the error is large compared
+with that, and the step small.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+
+from selam_agent.audio.echo_delay import FloatWave
+from selam_agent.audio.frames import FRAME_SAMPLES
+
+# 6 × 20 ms: what comes later of a room is 20 dB down in ordinary ones, and left to the gate.
+PARTITIONS: Final = 6
+_SIZE: Final = 2 * FRAME_SAMPLES
+_BINS: Final = FRAME_SAMPLES + 1
+# How much of the path is still true after 20 ms.
+_KEEP: Final = 0.998
+_ERROR_MEMORY: Final = 0.9
+# Squared correlation of rest and echo over about 100 ms. A caller and the agent stay below 0.1.
+_ALIKE: Final = 0.3
+_DOUBT: Final = 0.3
+_CLEAR_PEAK: Final = 5.0
+_LEVEL_MEMORY: Final = 0.8
+# A room's energy halves in 20 ms or faster (RT60 0.4 s); knowing it shortens the first convergence.
+_DECAY: Final = (0.5 ** np.arange(1, PARTITIONS + 1, dtype=np.float32))[:, None]
+
+
+class EchoFilter:
+    """float32 frames of 320 samples, −1…1."""
+
+    def __init__(self) -> None:
+        self._path = np.zeros((PARTITIONS, _BINS), np.complex64)
+        self._uncertainty = np.zeros((PARTITIONS, _BINS), np.float32)
+        self._sent = np.zeros((PARTITIONS, _BINS), np.complex64)
+        self._error_power = np.zeros(_BINS, np.float32)
+        self._block = np.zeros(_SIZE, np.float32)
+        self._left_by_echo = self._echo_by_echo = self._left_by_left = 0.0
+
+    def reset(self, power: float) -> None:
+        """The path is another one; ``power``: of the echo, relative to what was sent."""
+        self._path[:] = 0
+        self._uncertainty[:] = power * _DECAY
+        self._error_power[:] = 0
+        self._left_by_echo = self._echo_by_echo = self._left_by_left = 0.0
+        self.pause()
+
+    def pause(self) -> None:
+        """Nothing was sent for longer than the filter is."""
+        self._sent[:] = 0
+
+    def moved(self) -> None:
+        """The same path, as far as is known, but at another delay."""
+        self._uncertainty += _DOUBT * (self._path.real**2 + self._path.imag**2)
+        self.pause()
+
+    def peak(self) -> int | None:
+        """Where the path is strongest, in samples from its beginning; None before it is known."""
+        response = np.abs(np.fft.irfft(self._path[:2], axis=1)[:, :FRAME_SAMPLES].reshape(-1))
+        at = int(response.argmax())
+        return at if response[at] > _CLEAR_PEAK * float(np.sqrt(np.mean(response**2))) else None
+
+    def shift(self, samples: int) -> None:
+        """The reference will come this many samples later than so far."""
+        response = np.fft.irfft(self._path, axis=1)[:, :FRAME_SAMPLES].reshape(-1)
+        moved = np.zeros_like(response)
+        if samples >= 0:
+            moved[: len(response) - samples] = response[samples:]
+        else:
+            moved[-samples:] = response[:samples]
+        self._path[:] = np.fft.rfft(moved.reshape(PARTITIONS, -1), _SIZE, axis=1)
+        self.pause()
+
+    def cancel(self, microphone: FloatWave, sent: FloatWave) -> tuple[FloatWave, float]:
+        """Returns what is left of the microphone's frame, and by how many dB the echo changed.
+
+        ``sent``: float32 [640], the frame that is due and the one before it.
+        """
+        self._sent[1:] = self._sent[:-1]
+        self._sent[0] = np.fft.rfft(sent)
+        sent_spectra, path, uncertainty = self._sent, self._path, self._uncertainty
+        echo: FloatWave = np.fft.irfft(np.einsum("ij,ij->j", path, sent_spectra))[FRAME_SAMPLES:]
+        left = microphone - echo
+        left, louder = self._follow_level(left, echo)
+        self._block[FRAME_SAMPLES:] = left
+        error = np.fft.rfft(self._block)
+        power = error.real**2 + error.imag**2
+        self._error_power *= _ERROR_MEMORY
+        self._error_power += (1 - _ERROR_MEMORY) * power
+        sent_power = sent_spectra.real**2 + sent_spectra.imag**2
+        expected = 0.5 * (sent_power * uncertainty).sum(0) + self._error_power + 1e-6
+        gain = uncertainty / expected
+        step = np.fft.irfft(gain * sent_spectra.conj() * error, axis=1)
+        step[:, FRAME_SAMPLES:] = 0
+        path += np.fft.rfft(step, axis=1)
+        path *= _KEEP
+        uncertainty *= 1 - 0.5 * gain * sent_power
+        uncertainty *= _KEEP**2
+        uncertainty += (1 - _KEEP**2) * (path.real**2 + path.imag**2)
+        return left, louder
+
+    def _follow_level(self, left: FloatWave, echo: FloatWave) -> tuple[FloatWave, float]:
+        """When the echo gets louder as a whole (gain control), what is left looks like the echo."""
+        self._left_by_echo = _LEVEL_MEMORY * self._left_by_echo + float(left @ echo)
+        self._echo_by_echo = _LEVEL_MEMORY * self._echo_by_echo + float(echo @ echo)
+        self._left_by_left = _LEVEL_MEMORY * self._left_by_left + float(left @ left)
+        alike = self._left_by_echo**2 / (self._echo_by_echo * self._left_by_left + 1e-12)
+        if alike < _ALIKE:
+            return left, 0.0
+        change = np.float32(min(max(self._left_by_echo / self._echo_by_echo, -1.0), 2.0))
+        if change < 0:
+            # Or there is no echo any more at this place: the path may be needed again at another.
+            return left - change * echo, 0.0
+        self._path *= 1 + change
+        self._left_by_echo = 0.0
+        self._left_by_left *= 1 - alike
+        self._echo_by_echo *= float(1 + change) ** 2
+        return left - change * echo, 20 * math.log10(1 + float(change))

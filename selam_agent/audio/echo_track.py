@@ -1,0 +1,88 @@
+"""What was sent, by the time at which it is due at the caller's loudspeaker."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+import numpy as np
+
+from selam_agent.audio.echo_delay import FloatWave
+from selam_agent.audio.frames import SAMPLE_RATE
+from selam_agent.audio.pcm import Pcm16
+
+# A stalled microphone arrives up to 3 s late, the echo a second after that, and 2 s are sent ahead.
+TRACK_MS: Final = 8000
+_LENGTH: Final = SAMPLE_RATE * TRACK_MS // 1000
+# Schedules are computed in floating point and moved by jitter; less than this is the same stream.
+_SAME_STREAM: Final = SAMPLE_RATE * 5 // 1000
+# Stretches of sound, each ended by a gap; more than these are older than the track.
+_STRETCHES: Final = 64
+
+
+class SentTrack:
+    """The last 8 s as int16, 256 kB. Positions are samples at 16 kHz; what is unknown is silence."""
+
+    def __init__(self) -> None:
+        self._ring = np.zeros(_LENGTH, np.int16)
+        self._stretches: deque[tuple[int, int]] = deque(maxlen=_STRETCHES)
+        self._end: int | None = None
+
+    def write(self, position: int, pcm: Pcm16) -> None:
+        """``pcm`` begins here, or a few milliseconds from here where the last piece ended."""
+        if not len(pcm):
+            return
+        pcm = pcm[-_LENGTH:]
+        if self._end is None:
+            self._end = position
+        elif abs(position - self._end) <= _SAME_STREAM:
+            position = self._end
+        elif position > self._end:
+            self._put(
+                max(self._end, position - _LENGTH), np.zeros(min(position - self._end, _LENGTH), np.int16)
+            )
+        else:
+            self.cut(position)
+        self._put(position, pcm)
+        self._end = position + len(pcm)
+        if self._stretches and self._stretches[-1][1] == position:
+            position = self._stretches.pop()[0]
+        self._stretches.append((position, self._end))
+
+    def cut(self, position: int) -> None:
+        """Nothing from here on will be played."""
+        if self._end is None or position >= self._end:
+            return
+        position = max(position, self._end - _LENGTH)
+        self._put(position, np.zeros(self._end - position, np.int16))
+        self._end = position
+        kept = [(first, min(last, position)) for first, last in self._stretches if first < position]
+        self._stretches = deque(kept, _STRETCHES)
+
+    def sounds(self, first: int, last: int) -> bool:
+        """Was anything sent that is due between these positions?"""
+        return any(begin < last and end > first for begin, end in self._stretches)
+
+    def begin_before(self, position: int) -> int | None:
+        """Where the stretch of sound began that this position is in or after."""
+        return next((begin for begin, _ in reversed(self._stretches) if begin < position), None)
+
+    def take(self, first: int, last: int) -> FloatWave:
+        """float32 [last − first], −1…1."""
+        pcm = np.zeros(last - first, np.int16)
+        if self._end is not None:
+            known_first, known_last = max(first, self._end - _LENGTH), min(last, self._end)
+            if known_first < known_last:
+                at = known_first % _LENGTH
+                count = known_last - known_first
+                head = min(count, _LENGTH - at)
+                into = known_first - first
+                pcm[into : into + head] = self._ring[at : at + head]
+                pcm[into + head : into + count] = self._ring[: count - head]
+        return pcm.astype(np.float32) * np.float32(1 / 32768)
+
+    def _put(self, position: int, pcm: Pcm16) -> None:
+        at = position % _LENGTH
+        head = min(len(pcm), _LENGTH - at)
+        self._ring[at : at + head] = pcm[:head]
+        self._ring[: len(pcm) - head] = pcm[head:]
