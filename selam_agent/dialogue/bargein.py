@@ -78,6 +78,11 @@ class BargeIn:
         return self._held
 
     @property
+    def finished(self) -> bool:
+        """Whether the last question to the recogniser was about the whole of a sound."""
+        return self._final_asked
+
+    @property
     def undecided(self) -> bool:
         """Whether the agent is held, or an answer of the recogniser is outstanding."""
         return self._held or self._pending

@@ -82,6 +82,7 @@ class Speculate:
     revision: int
     start_ms: int
     end_ms: int
+    reason: Literal["pause", "no_packets"] = "pause"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,7 @@ class Reopen:
 
     turn: int
     revision: int
+    reason: Literal["speech_goes_on"] = "speech_goes_on"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,7 @@ class PausePlayback:
     """Somebody speaks over the agent: stop sending until it is known what it is."""
 
     at_ms: int
+    reason: Literal["speech_over_agent"] = "speech_over_agent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,15 +118,24 @@ class ResumePlayback:
     at_ms: int
     repeat: bool
 
+    @property
+    def reason(self) -> str:
+        """``no_words`` for a cough or a click, ``not_meant`` for a backchannel or an echo."""
+        return "no_words" if self.repeat else "not_meant"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listen:
-    """What was said over the agent, from ``start_ms`` to ``end_ms``, of which ``voiced_ms`` is speech?"""
+    """What was said over the agent, from ``start_ms`` to ``end_ms``, of which ``voiced_ms`` is speech?
+
+    ``finished``: the sound is over.
+    """
 
     turn: int
     start_ms: int
     end_ms: int
     voiced_ms: int
+    finished: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

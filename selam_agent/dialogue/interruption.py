@@ -40,7 +40,13 @@ class Verdict(StrEnum):
 
 
 def judge(
-    text: str | None, pack: Pack, *, speech_ms: int, agent_asked: bool, being_said: str = ""
+    text: str | None,
+    pack: Pack,
+    *,
+    speech_ms: int,
+    agent_asked: bool,
+    finished: bool = False,
+    being_said: str = "",
 ) -> Verdict:
     """What the words over the agent mean.
 
@@ -50,6 +56,8 @@ def judge(
         speech_ms: voiced milliseconds of the utterance.
         agent_asked: the reply that is playing, or the last one, ends in a question (``asks``). Then a
             backchannel is an answer, and one word of anything else is enough.
+        finished: the caller has fallen silent again: one word that is no backchannel ("no", "Monday")
+            was then all they had to say.
         being_said: what the agent has just been saying, around the playhead. Only for sessions that
             have echo: a caller who repeats the agent's words is not heard then.
     """
@@ -71,7 +79,7 @@ def judge(
         if not only_fillers:
             return Verdict.SPEECH if agent_asked else Verdict.BACKCHANNEL
     content = _content(heard, lists)
-    enough = 1 if agent_asked else SPEECH_WORDS
+    enough = 1 if agent_asked or finished else SPEECH_WORDS
     return Verdict.SPEECH if content >= enough or speech_ms >= SPEECH_MS else Verdict.NOTHING
 
 

@@ -44,6 +44,9 @@ from selam_agent.dialogue.interruption import Verdict
 ONSET_VOICED = 3
 ONSET_WINDOW = 5
 
+# Of voiced speech: one word or two.
+SHORT_MS = 600
+
 
 @dataclass(slots=True)
 class _Utterance:
@@ -62,6 +65,8 @@ class _Utterance:
     guesses: int = 0
     # A guess was asked for since the last speech.
     guessed: bool = False
+    # It has stopped the agent.
+    interrupts: bool = False
 
 
 class TurnTaker:
@@ -170,7 +175,11 @@ class TurnTaker:
         """What was said over the agent is known. An answer about an earlier turn is ignored."""
         if self._agent_since is None or self._open is None or self._open.turn != asked.turn:
             return []
-        if verdict is Verdict.SPEECH and asked.voiced_ms < self.settings.interrupt_frames * FRAME_MS:
+        if (
+            verdict is Verdict.SPEECH
+            and not asked.finished
+            and asked.voiced_ms < self.settings.interrupt_frames * FRAME_MS
+        ):
             # Words from less sound than stops the agent by energy are a guess of the recogniser's.
             verdict = Verdict.NOTHING
         actions = self._barge_in.verdict(verdict, asked_voiced_ms=asked.voiced_ms)
@@ -254,7 +263,11 @@ class TurnTaker:
         silence = self._silence_since(utterance)
         # A voiced frame or two may be the next word's beginning: a moment more decides it.
         resuming = utterance.guessed and any(list(self._recent)[1 - ONSET_VOICED :])
-        if silence >= self._wait(utterance.ending) and not resuming:
+        ending = utterance.ending
+        if ending is Ending.COMPLETE and utterance.interrupts and utterance.voiced_ms < SHORT_MS:
+            # "No." "Wait." Who cuts in with one word mostly has more to say.
+            ending = Ending.UNKNOWN
+        if silence >= self._wait(ending) and not resuming:
             return [self._close("silence")]
         if self._audio_ms - utterance.start_ms >= self.settings.max_utterance_ms:
             return [self._close("max_utterance")]
@@ -282,7 +295,7 @@ class TurnTaker:
     def _act_on(self, action: Action, reason: Literal["energy", "words", "duration"]) -> list[Decision]:
         at_ms, utterance = self._audio_ms, self._open
         if action is Action.STOP and utterance is not None:
-            utterance.counts = True
+            utterance.counts = utterance.interrupts = True
             self.agent_stopped()
             return [Interrupt(turn=utterance.turn, at_ms=at_ms, reason=reason)]
         if action is Action.HOLD:
@@ -290,9 +303,14 @@ class TurnTaker:
         if action in (Action.RELEASE, Action.REPEAT):
             return [ResumePlayback(at_ms=at_ms, repeat=action is Action.REPEAT)]
         if action is Action.LISTEN and utterance is not None:
-            voiced_ms = self._barge_in.voiced_ms
             return [
-                Listen(turn=utterance.turn, start_ms=utterance.start_ms, end_ms=at_ms, voiced_ms=voiced_ms)
+                Listen(
+                    turn=utterance.turn,
+                    start_ms=utterance.start_ms,
+                    end_ms=at_ms,
+                    voiced_ms=self._barge_in.voiced_ms,
+                    finished=self._barge_in.finished,
+                )
             ]
         return []
 

@@ -213,7 +213,7 @@ class Answering:
             pack,
             speech_ms=message.asked.voiced_ms,
             agent_asked=asks(reply.heard(), pack),
-            being_said=reply.text,
+            finished=message.asked.finished,
         )
 
     def pause(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -13,12 +14,15 @@ from selam_agent.dialogue.decisions import (
     Decision,
     Ignore,
     Interrupt,
+    Listen,
     Reopen,
-    SpeechStarted,
+    ResumePlayback,
     Speculate,
+    SpeechStarted,
     TurnSettings,
     interrupt_frames,
 )
+from selam_agent.dialogue.interruption import Verdict
 from selam_agent.dialogue.turns import TurnTaker
 
 # Without guesses and with one fixed silence: what is below must hold whatever the words are.
@@ -204,7 +208,7 @@ class TestGuesses:
     """A pause is transcribed and answered behind a closed gate; the wait depends on the words."""
 
     @staticmethod
-    def line(**settings: int) -> Line:
+    def line(**settings: Any) -> Line:
         return Line(TurnTaker(TurnSettings(**settings)))
 
     def test_a_pause_of_200_ms_asks_for_a_guess(self) -> None:
@@ -253,6 +257,12 @@ class TestGuesses:
         assert "Commit" not in line.names
         assert line.hear("s120").names[-1] == "Commit"
 
+    def test_one_word_that_cuts_in_is_given_time_for_the_next(self) -> None:
+        line = self.line(interruption="energy", interrupt_frames=6).agent_speaks().hear("v300 s220")
+        line.decisions += line.turns.words(1, 0, Ending.COMPLETE)
+        assert line.hear("s560").names == ["SpeechStarted", "Interrupt", "Speculate"]
+        assert line.hear("s20").names[-1] == "Commit"
+
     def test_stated_patience_is_obeyed_exactly(self) -> None:
         line = self.line(min_silence_ms=600, max_silence_ms=600).hear("v600 s500 v600 s580")
         line.decisions += line.turns.words(1, 1, Ending.COMPLETE)
@@ -264,6 +274,71 @@ class TestGuesses:
         line.turns.recorder = True
         line.hear("v600").quiet_line(500)
         assert line.names == ["SpeechStarted", "Speculate", "Commit"]
+
+
+class TestMeaning:
+    """Speech over the agent, held while the recogniser is asked what it means."""
+
+    @staticmethod
+    def line() -> Line:
+        line = Line(TurnTaker(TurnSettings(interruption="semantic")))
+        return line.hear("s400").agent_speaks()
+
+    @staticmethod
+    def asked(line: Line) -> Listen:
+        return [each for each in line.decisions if isinstance(each, Listen)][-1]
+
+    def answer(self, line: Line, verdict: Verdict) -> Line:
+        line.decisions += line.turns.verdict(self.asked(line), verdict)
+        return line
+
+    def test_sending_is_held_after_100_ms_and_the_recogniser_asked(self) -> None:
+        line = self.line().hear("v80")
+        assert line.names == ["SpeechStarted"]
+        assert line.hear("v20").names == ["SpeechStarted", "PausePlayback", "Listen"]
+        assert not self.asked(line).finished
+
+    def test_a_stop_word_interrupts_in_the_middle(self) -> None:
+        line = self.answer(self.line().hear("v160"), Verdict.STOP)
+        assert line.decisions[-1] == Interrupt(turn=1, at_ms=560, reason="words")
+        assert line.hear("v200 s1000").names[-1] == "Commit"
+
+    def test_a_backchannel_lets_it_go_on_and_is_no_turn(self) -> None:
+        line = self.answer(self.line().hear("v160"), Verdict.BACKCHANNEL)
+        assert line.decisions[-1] == ResumePlayback(at_ms=560, repeat=False)
+        line = self.answer(line.hear("v200"), Verdict.BACKCHANNEL)
+        assert line.names.count("PausePlayback") == 1, "held once only"
+        assert line.hear("s1000").decisions[-1].reason == "below_interrupt_threshold"  # type: ignore[union-attr]
+
+    def test_words_after_a_backchannel_interrupt(self) -> None:
+        line = self.answer(self.line().hear("v200"), Verdict.BACKCHANNEL).hear("v60")
+        line = self.answer(line, Verdict.BACKCHANNEL).hear("v100")
+        assert "Interrupt" in self.answer(line, Verdict.SPEECH).names
+
+    def test_words_from_too_little_sound_are_not_believed(self) -> None:
+        line = self.answer(self.line().hear("v120"), Verdict.SPEECH)
+        assert "Interrupt" not in line.names
+
+    def test_a_sound_without_words_repeats_the_phrase(self) -> None:
+        line = self.answer(self.line().hear("v200"), Verdict.NOTHING).hear("s300")
+        assert self.asked(line).finished
+        assert self.answer(line, Verdict.NOTHING).decisions[-1] == ResumePlayback(at_ms=900, repeat=True)
+        assert line.hear("s1000").names[-1] == "Ignore"
+
+    def test_a_resume_never_races_a_verdict(self) -> None:
+        line = self.line().hear("v200 s2000")
+        assert "ResumePlayback" not in line.names and "Ignore" not in line.names
+        assert "Interrupt" in self.answer(line, Verdict.STOP).names
+
+    def test_600_ms_of_speech_interrupt_without_any_verdict(self) -> None:
+        line = self.line().hear("v600")
+        assert line.decisions[-1] == Interrupt(turn=1, at_ms=1000, reason="duration")
+
+    def test_a_verdict_about_an_earlier_turn_is_ignored(self) -> None:
+        line = self.line().hear("v200")
+        old = self.asked(line)
+        line.turns.agent_stopped()
+        assert line.turns.verdict(old, Verdict.STOP) == []
 
 
 def test_stop_listening_ends_the_turn_at_once() -> None:
