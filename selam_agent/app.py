@@ -16,7 +16,16 @@ from selam_agent.engines import catalog
 from selam_agent.errors import SettingsError
 from selam_agent.languages import packs as language_packs
 from selam_agent.languages.packs import Packs
-from selam_agent.ports import ChatModel, SynthesisRequest, Synthesizer, Transcriber, TranscriptionRequest
+from selam_agent.ports import (
+    ChatModel,
+    ChatModelInfo,
+    SynthesisRequest,
+    Synthesizer,
+    SynthesizerInfo,
+    Transcriber,
+    TranscriberInfo,
+    TranscriptionRequest,
+)
 from selam_agent.session.config import Engines
 from selam_agent.session.registry import Registry
 from selam_agent.settings import Settings
@@ -242,7 +251,25 @@ def _build_engines(settings: Settings, packs: Packs) -> Engines:
     chat_model = catalog.build_chat_model(settings, packs)
     synthesizers = catalog.build_synthesizers(settings)
     transcriber = catalog.build_transcriber(settings)
-    return Engines(transcriber=transcriber, chat_model=chat_model, synthesizers=synthesizers)
+    engines = Engines(transcriber=transcriber, chat_model=chat_model, synthesizers=synthesizers)
+    if settings.server.offline:
+        _refuse_remote(engines)
+    return engines
+
+
+def _refuse_remote(engines: Engines) -> None:
+    """Raises SettingsError when an engine would send text or audio away from this machine."""
+    used: list[TranscriberInfo | ChatModelInfo | SynthesizerInfo] = [
+        engines.transcriber.info,
+        engines.chat_model.info,
+    ]
+    used += [each.info for each in engines.synthesizers.values()]
+    away = [info.name for info in used if info.leaves_machine]
+    if away:
+        raise SettingsError(
+            f"offline: {', '.join(away)} would leave this machine; "
+            "take it out of the settings, or serve without --offline."
+        )
 
 
 def _bind(host: str, port: int) -> socket.socket:
