@@ -18,11 +18,10 @@ than ``next_deadline``.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Literal
 
 from selam_agent.dialogue.bargein import Action, BargeIn, BargeInSettings
-from selam_agent.dialogue.completeness import Ending, LearnedPause, wait_ms
+from selam_agent.dialogue.completeness import Ending
 from selam_agent.dialogue.decisions import (
     FRAME_MS,
     Commit,
@@ -39,34 +38,11 @@ from selam_agent.dialogue.decisions import (
     TurnSettings,
 )
 from selam_agent.dialogue.interruption import Verdict
+from selam_agent.dialogue.utterance import Patience, Utterance
 
 # Speech starts when 3 of the last 5 frames are voiced: a click is one or two frames long.
 ONSET_VOICED = 3
 ONSET_WINDOW = 5
-
-# Of voiced speech: one word or two.
-SHORT_MS = 600
-
-
-@dataclass(slots=True)
-class _Utterance:
-    """Speech that has begun and is not yet committed. Times are audio time unless named otherwise."""
-
-    turn: int
-    start_ms: int
-    last_voiced_ms: int
-    last_voiced_arrived: float
-    voiced_ms: int
-    # Voiced sound that came while the agent was silent, or that stopped it: only then is it a turn.
-    counts: bool
-    revision: int = 0
-    # How the words of this revision sound; unknown until they are there.
-    ending: Ending = Ending.UNKNOWN
-    guesses: int = 0
-    # A guess was asked for since the last speech.
-    guessed: bool = False
-    # It has stopped the agent.
-    interrupts: bool = False
 
 
 class TurnTaker:
@@ -78,12 +54,12 @@ class TurnTaker:
         self.recorder = False
         # Learned: the client has stopped in mid-speech before, and nothing came late.
         self._stops_in_speech = False
-        self._pauses = LearnedPause()
+        self._patience = Patience(settings)
         self._audio_ms = 0
         self._turn = 0
-        self._open: _Utterance | None = None
+        self._open: Utterance | None = None
         # The committed turn that late audio may still reopen.
-        self._reopenable: _Utterance | None = None
+        self._reopenable: Utterance | None = None
         self._recent: deque[bool] = deque(maxlen=ONSET_WINDOW)
         self._last_arrival: float | None = None
         # Where the last utterance was closed: no sample belongs to two turns.
@@ -147,7 +123,8 @@ class TurnTaker:
         self._recent.append(voiced)
         utterance = self._open
         if utterance is None:
-            if self._reopenable and self._silence_since(self._reopenable) > self._longest_wait:
+            late = self._reopenable
+            if late and late.silence_ms(self._audio_ms) > self._patience.wait_ms(Ending.UNKNOWN):
                 self._reopenable = None
             if sum(self._recent) >= ONSET_VOICED:
                 decisions.append(self._begin(arrived, over_agent))
@@ -226,48 +203,16 @@ class TurnTaker:
 
     # ------------------------------------------------------------ inside
 
-    @property
-    def _longest_wait(self) -> int:
-        return self._wait(Ending.UNKNOWN)
+    def _may_guess(self, utterance: Utterance) -> bool:
+        return utterance.may_guess(self.settings, self._audio_ms)
 
-    def _wait(self, ending: Ending) -> int:
-        settings = self.settings
-        return wait_ms(
-            ending,
-            complete=settings.complete_ms,
-            unknown=settings.unknown_ms,
-            incomplete=settings.incomplete_ms,
-            learned_pause_ms=self._pauses.value,
-            min_silence=settings.min_silence_ms,
-            max_silence=settings.max_silence_ms,
-            limit=settings.silence_limit_ms,
-        )
-
-    def _silence_since(self, utterance: _Utterance) -> int:
-        return self._audio_ms - utterance.last_voiced_ms
-
-    def _may_guess(self, utterance: _Utterance) -> bool:
-        settings = self.settings
-        return (
-            settings.speculate_ms is not None
-            and not utterance.guessed
-            and utterance.counts
-            and utterance.guesses < settings.max_guesses
-            and utterance.voiced_ms >= settings.min_speech_ms
-            and self._audio_ms - utterance.start_ms <= settings.max_guessed_speech_ms
-        )
-
-    def _judge_silence(self, utterance: _Utterance) -> list[Decision]:
+    def _judge_silence(self, utterance: Utterance) -> list[Decision]:
         if not utterance.counts and self._barge_in.undecided:
             return []
-        silence = self._silence_since(utterance)
+        silence = utterance.silence_ms(self._audio_ms)
         # A voiced frame or two may be the next word's beginning: a moment more decides it.
         resuming = utterance.guessed and any(list(self._recent)[1 - ONSET_VOICED :])
-        ending = utterance.ending
-        if ending is Ending.COMPLETE and utterance.interrupts and utterance.voiced_ms < SHORT_MS:
-            # "No." "Wait." Who cuts in with one word mostly has more to say.
-            ending = Ending.UNKNOWN
-        if silence >= self._wait(ending) and not resuming:
+        if silence >= self._patience.wait_ms(utterance.likely_ending) and not resuming:
             return [self._close("silence")]
         if self._audio_ms - utterance.start_ms >= self.settings.max_utterance_ms:
             return [self._close("max_utterance")]
@@ -276,7 +221,7 @@ class TurnTaker:
             return [self._guess(utterance)]
         return []
 
-    def _guess(self, utterance: _Utterance) -> Decision:
+    def _guess(self, utterance: Utterance) -> Decision:
         utterance.guessed = True
         utterance.guesses += 1
         # What is heard from here on must prove itself as speech again.
@@ -314,22 +259,17 @@ class TurnTaker:
             ]
         return []
 
-    def _extend(self, utterance: _Utterance, voiced_ms: int, arrived: float, over_agent: bool) -> None:
-        pause = self._silence_since(utterance) - voiced_ms
+    def _extend(self, utterance: Utterance, voiced_ms: int, arrived: float, over_agent: bool) -> None:
+        pause = utterance.silence_ms(self._audio_ms) - voiced_ms
         if pause >= self.settings.gap_ms:
-            self._pauses.add(pause)
-        utterance.voiced_ms += voiced_ms
-        utterance.last_voiced_ms = self._audio_ms
-        utterance.last_voiced_arrived = arrived
-        utterance.counts |= not over_agent
+            self._patience.learn(pause)
+        utterance.extend(self._audio_ms, voiced_ms, arrived, over_agent=over_agent)
 
-    def _go_on(self, utterance: _Utterance, arrived: float, over_agent: bool) -> Decision:
+    def _go_on(self, utterance: Utterance, arrived: float, over_agent: bool) -> Decision:
         """Speech after a guess: the next revision of the turn."""
         self._extend(utterance, FRAME_MS * sum(self._recent), arrived, over_agent)
         self._recent.clear()
-        utterance.guessed = False
-        utterance.ending = Ending.UNKNOWN
-        utterance.revision += 1
+        utterance.next_revision()
         return Reopen(turn=utterance.turn, revision=utterance.revision)
 
     def _begin(self, arrived: float, over_agent: bool) -> Decision:
@@ -343,7 +283,7 @@ class TurnTaker:
         first_voiced = self._audio_ms - FRAME_MS * (len(recent) - recent.index(True))
         self._recent.clear()
         self._turn += 1
-        self._open = _Utterance(
+        self._open = Utterance(
             turn=self._turn,
             start_ms=max(self._closed_ms, first_voiced - self.settings.pre_roll_ms),
             last_voiced_ms=self._audio_ms,

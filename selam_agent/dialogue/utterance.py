@@ -1,0 +1,92 @@
+"""Speech that has begun and is not yet a turn, and how long to wait after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from selam_agent.dialogue.completeness import Ending, LearnedPause, wait_ms
+from selam_agent.dialogue.decisions import TurnSettings
+
+# Of voiced speech: one word or two.
+SHORT_MS = 600
+
+
+@dataclass(slots=True)
+class Utterance:
+    """Times are audio time (ms) unless named otherwise."""
+
+    turn: int
+    start_ms: int
+    last_voiced_ms: int
+    last_voiced_arrived: float
+    voiced_ms: int
+    # Voiced sound that came while the agent was silent, or that stopped it: only then is it a turn.
+    counts: bool
+    revision: int = 0
+    # How the words of this revision sound; unknown until they are there.
+    ending: Ending = Ending.UNKNOWN
+    guesses: int = 0
+    # A guess was asked for since the last speech.
+    guessed: bool = False
+    # It has stopped the agent.
+    interrupts: bool = False
+
+    @property
+    def likely_ending(self) -> Ending:
+        """``ending``, but who cuts in with one word ("No.", "Wait.") mostly has more to say."""
+        short = self.interrupts and self.voiced_ms < SHORT_MS
+        return Ending.UNKNOWN if short and self.ending is Ending.COMPLETE else self.ending
+
+    def silence_ms(self, now_ms: int) -> int:
+        """Since the last voiced frame."""
+        return now_ms - self.last_voiced_ms
+
+    def may_guess(self, settings: TurnSettings, now_ms: int) -> bool:
+        """Whether this pause is worth an answer prepared for it; the cost per turn is bounded."""
+        return (
+            settings.speculate_ms is not None
+            and not self.guessed
+            and self.counts
+            and self.guesses < settings.max_guesses
+            and self.voiced_ms >= settings.min_speech_ms
+            and now_ms - self.start_ms <= settings.max_guessed_speech_ms
+        )
+
+    def extend(self, now_ms: int, voiced_ms: int, arrived: float, *, over_agent: bool) -> None:
+        """It goes on, with this much more voiced sound up to now."""
+        self.voiced_ms += voiced_ms
+        self.last_voiced_ms = now_ms
+        self.last_voiced_arrived = arrived
+        self.counts |= not over_agent
+
+    def next_revision(self) -> None:
+        """Speech after a guess: its words are not known yet."""
+        self.revision += 1
+        self.guessed = False
+        self.ending = Ending.UNKNOWN
+
+
+class Patience:
+    """How long to wait after words, for this caller."""
+
+    def __init__(self, settings: TurnSettings) -> None:
+        self._settings = settings
+        self._pauses = LearnedPause()
+
+    def learn(self, pause_ms: int) -> None:
+        """The caller paused this long and went on."""
+        self._pauses.add(pause_ms)
+
+    def wait_ms(self, ending: Ending) -> int:
+        """Silence that ends a turn with such an ending."""
+        settings = self._settings
+        return wait_ms(
+            ending,
+            complete=settings.complete_ms,
+            unknown=settings.unknown_ms,
+            incomplete=settings.incomplete_ms,
+            learned_pause_ms=self._pauses.value,
+            min_silence=settings.min_silence_ms,
+            max_silence=settings.max_silence_ms,
+            limit=settings.silence_limit_ms,
+        )
