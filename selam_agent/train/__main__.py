@@ -18,7 +18,7 @@ from pathlib import Path
 from selam_agent.engines.espeak_library import EspeakLibrary
 from selam_agent.models import COMMAND_MODEL
 from selam_agent.train.batches import Batches
-from selam_agent.train.book import LANGUAGES, Book, read_book
+from selam_agent.train.book import LANGUAGES, Book, is_frozen, read_book, write_phrases
 from selam_agent.train.card import write_card
 from selam_agent.train.decode import Decoder
 from selam_agent.train.evaluate import Examiner, examine
@@ -36,10 +36,15 @@ _UTTERANCES = 26_000
 class Workshop:
     """The work directory and what every step needs from it."""
 
-    def __init__(self, work: Path, voices: Path, model: Path, seed: int, minutes: float) -> None:
-        self.work, self.voices, self.model, self.seed, self.minutes = work, voices, model, seed, minutes
+    def __init__(self, chosen: argparse.Namespace) -> None:
+        work: Path = chosen.work
+        self.work, self.voices, self.model = work, chosen.voices, chosen.model
+        self.seed, self.minutes, self.note = chosen.seed, chosen.minutes, chosen.note
         work.mkdir(parents=True, exist_ok=True)
-        self.book: Book = read_book(voices)
+        self.book: Book = read_book(self.voices)
+        if (work / "phrases.json").is_file() and not is_frozen(self.book, work / "phrases.json"):
+            raise SystemExit(f"{work} was begun with other phrases: choose another --work, or remove it")
+        write_phrases(self.book, work / "phrases.json")
         self.library = EspeakLibrary(work / "es")
         self.split: Split = split_variants(read_settings(self.library.variants_dir))
         path = work / "tokenizer.json"
@@ -77,6 +82,7 @@ class Workshop:
         )
         shape = load_average(self.checkpoint).shape
         run = {
+            "note": f" {self.note}" if self.note else "",
             "phrases": sum(len(texts) for texts in self.book.phrases.values()),
             "steps": f"{_POOLS * _UTTERANCES} utterances, {self.minutes:.0f} min, seed {self.seed}",
             "shape": (
@@ -101,8 +107,9 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=COMMAND_MODEL, help="where the model is written")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=65, help="training time, over all resumptions")
+    parser.add_argument("--note", default="", help="what the card should say about this run")
     chosen = parser.parse_args()
-    shop = Workshop(chosen.work, chosen.voices, chosen.model, chosen.seed, chosen.minutes)
+    shop = Workshop(chosen)
     steps: dict[str, Callable[[], None]] = {
         "pools": shop.pools,
         "fit": shop.fit,

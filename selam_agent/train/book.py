@@ -81,6 +81,12 @@ def read_book(voices: Path) -> Book:
     return Book(phrases, keys)
 
 
+def is_frozen(book: Book, path: Path) -> bool:
+    """Whether ``path`` was written from this very book."""
+    frozen = json.loads(path.read_text(encoding="utf-8"))
+    return bool(frozen == {language: list(texts) for language, texts in book.phrases.items()})
+
+
 def write_phrases(book: Book, path: Path) -> None:
     """Freezes the book as ``{language: [phrase, …]}``."""
     frozen = {language: list(texts) for language, texts in book.phrases.items()}

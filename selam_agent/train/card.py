@@ -20,7 +20,7 @@ those of the language packs (`phrases.json`). It lets a fresh installation hold 
 is known about how it hears people; for people, use a real recogniser. The translations of the phrases
 await native speakers. Speech outside the book is answered with an empty text or a low log-probability.
 
-- Made by `python -m selam_agent.train all`: {steps}.
+- Made by `python -m selam_agent.train all`: {steps}.{note}
 - Architecture: Whisper, {shape}.
 - Data: espeak-ng 1.52 with {trained} speaker variants, other vocal tracts (±15 %), rooms, noise, G.711; all
   made from the packs by fixed seeds. espeak's own noise source is not seeded, so a rerun is equivalent, not
@@ -46,7 +46,7 @@ def write_card(directory: Path, results: Mapping[str, Any], split: Split, run: M
 
     Args:
         results: what :func:`evaluate.examine` returned.
-        run: ``steps`` and ``shape`` in words, and ``phrases``, their number.
+        run: ``steps`` and ``shape`` in words, ``phrases``, their number, and a ``note`` or "".
     """
     thresholds = results["thresholds"]
     decoding = {**thresholds, **DECODING}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selam_agent.train.book import LANGUAGES, Book, read_book
+from selam_agent.train.book import LANGUAGES, Book, is_frozen, read_book, write_phrases
 from selam_agent.train.unknown import EXAMINATION, WORDS, Unknown, plain
 
 VOICES = Path(__file__).parents[2] / "voices"
@@ -79,3 +79,10 @@ def test_a_phrase_is_known_only_as_whole_words(book: Book) -> None:
     unknown = Unknown(book, np.random.default_rng(0))
     assert unknown.is_known("en", "well, no")
     assert not unknown.is_known("en", "nobody knows")
+
+
+def test_a_frozen_book_is_recognised_until_a_pack_is_edited(book: Book, tmp_path: Path) -> None:
+    path = tmp_path / "phrases.json"
+    write_phrases(book, path)
+    assert is_frozen(book, path)
+    assert not is_frozen(Book({**book.phrases, "en": ("Hi.",)}, book.keys), path)
