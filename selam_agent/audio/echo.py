@@ -6,7 +6,7 @@ microphone at all (``echo_delay``); headphones or the browser's own canceller le
 no further cost. In a session that has echo, while the agent is heard, subtract it (``echo_filter``) and
 say of each frame whether more than the rest of it is there (``echo_gate``).
 
-Pure: times are arguments. One thread. About 0.5 MB per session that has echo.
+Pure: times are arguments. One thread. About 0.5 MB per session.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from selam_agent.audio.echo_delay import DelaySearch, FloatWave
+from selam_agent.audio.echo_delay import DelaySearch, FloatWave, SearchBudget, mean_power
 from selam_agent.audio.echo_filter import PARTITIONS, EchoFilter
 from selam_agent.audio.echo_gate import EchoGate
-from selam_agent.audio.echo_track import SentTrack
+from selam_agent.audio.echo_track import SentTrack, StreamClock
 from selam_agent.audio.frames import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE
 from selam_agent.audio.pcm import Pcm16
 
@@ -33,23 +33,16 @@ _UNTRUSTED_FRAMES: Final = 1500 // FRAME_MS
 _SETTLING_FRAMES: Final = 800 // FRAME_MS
 _RESETTLING_FRAMES: Final = 400 // FRAME_MS
 _LOOK_EVERY: Final = 240 // FRAME_MS
-# Twice the time in which every echo of the tests was found, for lines that start with silence.
-_GIVE_UP_FRAMES: Final = 6000 // FRAME_MS
-# In a session without echo: have another look after a minute of agent audio (headphones unplugged).
-_ASLEEP_FRAMES: Final = 60_000 // FRAME_MS
-_SECOND_LOOK_FRAMES: Final = 2000 // FRAME_MS
 # The filter begins this much before the delay that was found: room for jitter and drift.
 _BEFORE: Final = 10 * _PER_MS
-_AGREE: Final = 16
+# Two answers about the delay that are this close are one: 1 ms, and 1.5 ms for the filter's own.
+_AGREE: Final = _PER_MS
+_SAME_PLACE: Final = _PER_MS * 3 // 2
 _DRIFTED: Final = 3 * _PER_MS
-_SAME_PLACE: Final = 24
 # Echo that has moved leaves nothing at its old place; a loud caller makes chance peaks, beside it.
 _STILL_THERE: Final = 0.4
 # The room goes on when the agent has stopped.
 _TAIL: Final = PARTITIONS * FRAME_SAMPLES + 200 * _PER_MS
-# Microphone time that is off for a second is a hole in the stream, not jitter.
-_HOLE_FRAMES: Final = 1000 // FRAME_MS
-_HOLE: Final = 60 * _PER_MS
 # A new stretch of agent audio may come over a network that has changed.
 _NEW_REPLY_GAP: Final = 300 * _PER_MS
 # Frames over the echo in a row after which a jump is looked for: before 12 of them are a barge-in.
@@ -60,7 +53,7 @@ _SENT_POWER: Final = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """``frames``: int16 [n, 320] without the echo. ``suspect``: bool [n], heard is the agent and nobody else."""
+    """``frames``: int16 [n, 320] without the echo. ``suspect``: bool [n], agent heard, and no caller."""
 
     frames: Pcm16
     suspect: NDArray[np.bool_]
@@ -76,7 +69,11 @@ class EchoStatus:
 
 
 class EchoGuard:
-    """Give it all that is sent (``far``), then all that is heard (``near``), on one clock in ms."""
+    """Give it all that is sent (``far``) and all that is heard (``near``), with times of one clock in ms.
+
+    Per 20 ms frame: agent silent or no echo under 1 µs, listening 40 µs, guarding about 200 µs; see
+    ``python -m tests.audio.echo_table``.
+    """
 
     def __init__(self) -> None:
         self._sent = SentTrack()
@@ -89,18 +86,14 @@ class EchoGuard:
         self._delay: int | None = None
         self._candidate: int | None = None
         self._new_place: int | None = None
-        self._position: int | None = None
-        self._off: list[int] = []
+        self._clock = StreamClock()
         # Counted in frames in which agent audio could be heard.
         self._active = 0
-        self._looked_for = 0
-        self._asleep = 0
-        self._give_up = _GIVE_UP_FRAMES
+        self._budget = SearchBudget()
         self._settled = 0
         self._since_look = 0
         self._over_run = 0
         self._gap = 0
-        self._heard_power = self._left_power = 0.0
 
     # ------------------------------------------------------------ what the session asks
 
@@ -112,10 +105,9 @@ class EchoGuard:
     @property
     def status(self) -> EchoStatus:
         """For metrics."""
-        if self._delay is None:
+        if self._delay is None or self._filter is None:
             return EchoStatus(self._state, None, None)
-        erle = 10 * np.log10((self._heard_power + 1e-12) / (self._left_power + 1e-12))
-        return EchoStatus(self._state, self._delay / _PER_MS, round(float(erle), 1))
+        return EchoStatus(self._state, self._delay / _PER_MS, round(self._filter.erle_db, 1))
 
     @property
     def trusted(self) -> bool:
@@ -127,7 +119,8 @@ class EchoGuard:
     def listen(self) -> None:
         """Look again: something the caller seemed to say turned out to be the agent's own words."""
         if self._state == "none":
-            self._state, self._looked_for, self._give_up = "listening", 0, _GIVE_UP_FRAMES
+            self._state = "listening"
+            self._budget.renew()
 
     # ------------------------------------------------------------ sound
 
@@ -148,14 +141,18 @@ class EchoGuard:
         Frames are taken as one stream: jitter of their times does not matter, a step that lasts a
         second is a hole. Frames without agent audio come back as they are.
         """
-        first = self._place(frames, round(at_ms * _PER_MS))
         span = len(frames) * FRAME_SAMPLES
+        first, hole = self._clock.place(round(at_ms * _PER_MS), span)
+        if hole:
+            self._search.forget()
         suspect = np.zeros(len(frames), np.bool_)
         if not self._audible(first, first + span):
             self._gap += span
             return Cleaned(frames, suspect)
-        if self._state == "none" and not self._woken(len(frames)):
-            return Cleaned(frames, suspect)
+        if self._state == "none":
+            if not self._budget.rest(len(frames)):
+                return Cleaned(frames, suspect)
+            self._state = "listening"
         cleaned = frames
         for number, frame in enumerate(frames):
             position = first + number * FRAME_SAMPLES
@@ -176,31 +173,10 @@ class EchoGuard:
 
     # ------------------------------------------------------------ time
 
-    def _place(self, frames: Pcm16, given: int) -> int:
-        """Where these frames stand: where the last ones ended, unless there was a hole."""
-        position = self._position if self._position is not None else given
-        self._off.append(given - position)
-        if abs(given - position) < _HOLE:
-            self._off.clear()
-        elif len(self._off) * max(len(frames), 1) >= _HOLE_FRAMES:
-            position += min(self._off, key=abs)
-            self._off.clear()
-            self._search.forget()
-        self._position = position + len(frames) * FRAME_SAMPLES
-        return position
-
     def _audible(self, first: int, last: int) -> bool:
         if self._delay is None:
             return self._sent.sounds(first - self._search.reference, last)
         return self._sent.sounds(first - self._delay - _TAIL, last - self._delay + _BEFORE)
-
-    def _woken(self, frames: int) -> bool:
-        self._asleep += frames
-        if self._asleep < _ASLEEP_FRAMES:
-            return False
-        self._state, self._looked_for, self._give_up = "listening", 0, _SECOND_LOOK_FRAMES
-        self._asleep = 0
-        return True
 
     def _go_on(self) -> None:
         """The agent is heard again."""
@@ -226,18 +202,20 @@ class EchoGuard:
             return
         self._since_look = 0
         sent = self._sent.take(end - self._search.reference, end)
-        if _power(sent) < _SENT_POWER or _power(self._microphone) < _AUDIBLE_POWER:
+        if mean_power(sent) < _SENT_POWER or mean_power(self._microphone) < _AUDIBLE_POWER:
             return
         lag = self._search.look(self._microphone, sent)
         again = lag is not None and self._candidate is not None and abs(lag - self._candidate) <= _AGREE
         self._candidate = lag
         if again and lag is not None:
+            self._budget.renew()
             self._found(lag, position)
-        elif self._delay is None:
-            self._looked_for += _LOOK_EVERY
-            if self._looked_for >= self._give_up:
-                self._state, self._asleep = "none", 0
-                self._search.forget()
+        elif self._budget.spend(_LOOK_EVERY):
+            # Never found, or not any more: headphones.
+            self._state = "none" if self._delay is None else "listening"
+            self._delay = self._candidate = None
+            self._search.forget()
+            self._budget.renew()
 
     def _found(self, lag: int, position: int) -> None:
         if self._delay is None or self._filter is None:
@@ -273,12 +251,11 @@ class EchoGuard:
             self._filter = EchoFilter()
         end = position + FRAME_SAMPLES - lag
         sent = self._sent.take(end - len(self._microphone), end)
-        self._filter.reset(min(1.0, _power(self._microphone) / (_power(sent) + 1e-9)))
+        self._filter.reset(min(1.0, mean_power(self._microphone) / (mean_power(sent) + 1e-9)))
         self._gate.reset()
         self._state, self._delay = "guarding", lag
         self._settled = self._over_run = 0
         self._new_place = None
-        self._heard_power = self._left_power = 0.0
 
     def _has_jumped(self, position: int) -> bool:
         """Is what seems to be a caller the agent at another delay? Twice the same answer is believed."""
@@ -305,18 +282,13 @@ class EchoGuard:
         left, louder = self._filter.cancel(wave, sent[_BEFORE:])
         if louder:
             self._gate.raise_leak(louder)
-        over = self._gate.judge(left, sent[:-_BEFORE])
-        self._settled += 1
+        over = self._gate.judge(left, sent[:-_BEFORE], self._filter.taken_db)
         if not over:
-            self._heard_power = 0.98 * self._heard_power + float(wave @ wave)
-            self._left_power = 0.98 * self._left_power + float(left @ left)
+            self._filter.count_as_echo()
+        self._settled += 1
         if self._settled < _SETTLING_FRAMES:
             return left, True
         self._over_run = self._over_run + 1 if over else max(0, self._over_run - 2)
         if over and self._over_run in _LOOK_AT_RUN and self._has_jumped(position):
             return left, True
         return left, not over or self._new_place is not None
-
-
-def _power(wave: FloatWave) -> float:
-    return float(wave @ wave) / len(wave)

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from selam_agent.audio.frames import SAMPLE_RATE
+from selam_agent.audio.frames import FRAME_MS, SAMPLE_RATE
 
 FloatWave = NDArray[np.float32]
 
@@ -60,7 +60,8 @@ class DelaySearch:
             microphone: float32 [window].
             sent: float32 [window + 16000]: what was due in the second before and during it.
         """
-        cross = np.fft.rfft(sent)[self._band] * np.conj(np.fft.rfft(microphone, self.reference)[self._band])
+        heard = np.fft.rfft(microphone, self.reference)[self._band]
+        cross = np.asarray(np.fft.rfft(sent)[self._band] * heard.conj(), np.complex64)
         cross /= np.abs(cross).mean() + 1e-9
         if self._evidence is not None:
             cross += self._memory * self._evidence
@@ -85,3 +86,42 @@ class DelaySearch:
         at = _LAGS - 1 - lag // 2
         around = self._correlation[max(0, at - 4) : at + 5]
         return float(around.max() / (self._correlation.max() + 1e-12)) if len(around) else 0.0
+
+
+class SearchBudget:
+    """How long to search. Counted in frames in which agent audio could be heard.
+
+    In a session without echo there is another, short search after each minute of agent audio:
+    headphones get unplugged.
+    """
+
+    # Four times as long as the slowest echo of the tests took to be found.
+    FIRST: Final = 6000 // FRAME_MS
+    LATER: Final = 2000 // FRAME_MS
+    REST: Final = 60_000 // FRAME_MS
+
+    def __init__(self) -> None:
+        self._left = self.FIRST
+        self._rested = 0
+
+    def renew(self) -> None:
+        """As long as in the beginning."""
+        self._left = self.FIRST
+
+    def spend(self, frames: int) -> bool:
+        """Searched for this long without a result; is that enough?"""
+        self._left -= frames
+        return self._left <= 0
+
+    def rest(self, frames: int) -> bool:
+        """Did not search for this long; is it time for a short search?"""
+        self._rested += frames
+        if self._rested < self.REST:
+            return False
+        self._rested, self._left = 0, self.LATER
+        return True
+
+
+def mean_power(wave: FloatWave) -> float:
+    """1.0 is a full-scale square wave."""
+    return float(wave @ wave) / max(len(wave), 1)

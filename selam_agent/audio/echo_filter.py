@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from selam_agent.audio.echo_delay import FloatWave
+from selam_agent.audio.echo_delay import FloatWave, mean_power
 from selam_agent.audio.frames import FRAME_SAMPLES
 
 # 6 × 20 ms: what comes later of a room is 20 dB down in ordinary ones, and left to the gate.
@@ -27,6 +27,10 @@ _ERROR_MEMORY: Final = 0.9
 # Squared correlation of rest and echo over about 100 ms. A caller and the agent stay below 0.1.
 _ALIKE: Final = 0.3
 _DOUBT: Final = 0.3
+# A filter that adds this much is wrong, and better left out.
+_WORSE: Final = 1.5
+_ERLE_MEMORY: Final = 0.98
+_TINY: Final = 1e-9
 _CLEAR_PEAK: Final = 5.0
 _LEVEL_MEMORY: Final = 0.8
 # A room's energy halves in 20 ms or faster (RT60 0.4 s); knowing it shortens the first convergence.
@@ -43,12 +47,15 @@ class EchoFilter:
         self._error_power = np.zeros(_BINS, np.float32)
         self._block = np.zeros(_SIZE, np.float32)
         self._left_by_echo = self._echo_by_echo = self._left_by_left = 0.0
+        self._power = self._power_left = _TINY
+        self._mean_power = self._mean_power_left = _TINY
 
     def reset(self, power: float) -> None:
         """The path is another one; ``power``: of the echo, relative to what was sent."""
         self._path[:] = 0
         self._uncertainty[:] = power * _DECAY
         self._error_power[:] = 0
+        self._mean_power = self._mean_power_left = _TINY
         self._left_by_echo = self._echo_by_echo = self._left_by_left = 0.0
         self.pause()
 
@@ -86,7 +93,8 @@ class EchoFilter:
         self._sent[1:] = self._sent[:-1]
         self._sent[0] = np.fft.rfft(sent)
         sent_spectra, path, uncertainty = self._sent, self._path, self._uncertainty
-        echo: FloatWave = np.fft.irfft(np.einsum("ij,ij->j", path, sent_spectra))[FRAME_SAMPLES:]
+        spectrum = np.einsum("ij,ij->j", path, sent_spectra)
+        echo = np.asarray(np.fft.irfft(spectrum)[FRAME_SAMPLES:], np.float32)
         left = microphone - echo
         left, louder = self._follow_level(left, echo)
         self._block[FRAME_SAMPLES:] = left
@@ -104,7 +112,26 @@ class EchoFilter:
         uncertainty *= 1 - 0.5 * gain * sent_power
         uncertainty *= _KEEP**2
         uncertainty += (1 - _KEEP**2) * (path.real**2 + path.imag**2)
+        self._power = mean_power(microphone) + _TINY
+        self._power_left = mean_power(left) + _TINY
+        if self._power_left > _WORSE * self._power:
+            left, self._power_left = microphone, self._power
         return left, louder
+
+    @property
+    def taken_db(self) -> float:
+        """By how much the last frame got quieter."""
+        return 10 * math.log10(self._power / self._power_left)
+
+    def count_as_echo(self) -> None:
+        """In the last frame there was nobody but the agent."""
+        self._mean_power = _ERLE_MEMORY * self._mean_power + self._power
+        self._mean_power_left = _ERLE_MEMORY * self._mean_power_left + self._power_left
+
+    @property
+    def erle_db(self) -> float:
+        """Echo return loss enhancement: ``taken_db`` over the last second of echo."""
+        return 10 * math.log10(self._mean_power / self._mean_power_left)
 
     def _follow_level(self, left: FloatWave, echo: FloatWave) -> tuple[FloatWave, float]:
         """When the echo gets louder as a whole (gain control), what is left looks like the echo."""

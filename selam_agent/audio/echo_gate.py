@@ -8,7 +8,7 @@ measured in ``shared/prototypes/echo_guard/NOTES.md``.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +23,15 @@ _SIZE: Final = 2 * FRAME_SAMPLES
 _WINDOW: Final = np.hanning(_SIZE).astype(np.float32)
 
 
-def _mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(2595 * np.log10(1 + hertz / 700))
+def _mel(hertz: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    return np.asarray(2595 * np.log10(1 + hertz / 700), np.float64)
 
 
 def _bands() -> tuple[int, int, Bands]:
     """The first bin, the one after the last, and what belongs to which band: float32 [bins, 12]."""
     hertz = np.fft.rfftfreq(_SIZE, 1 / SAMPLE_RATE)
-    edges = np.linspace(*_mel(np.array([250.0, 3500.0])), BANDS + 1)
+    lowest, highest = _mel(np.array([250.0, 3500.0])).tolist()
+    edges = np.linspace(lowest, highest, BANDS + 1)
     number = np.searchsorted(edges, _mel(hertz), side="right") - 1
     inside = np.flatnonzero((number >= 0) & (number < BANDS))
     matrix = np.stack([number[inside] == band for band in range(BANDS)], axis=1)
@@ -38,8 +39,11 @@ def _bands() -> tuple[int, int, Bands]:
 
 
 _FIRST_BIN, _LAST_BIN, _MATRIX = _bands()
-# Mean excess in dB, bands weighted by loudness, over which it is a caller.
-_OVER_DB: Final = 1.5
+# Mean excess in dB, bands weighted by loudness, over which it is a caller. The more the filter took off
+# the frame, the more of it was echo: a caller 5 dB over the echo leaves it 1.2 dB, an equal one 3 dB.
+_OVER_DB: Final = 1.0
+_FREE_DB: Final = 3.0
+_TAKEN_MEMORY: Final = 0.5
 # A band that is silent or very loud has one vote, too.
 _LEAST_DB, _MOST_DB = -5.0, 15.0
 # The room holds what was sent: −4 dB per frame is an RT60 of 0.3 s.
@@ -78,6 +82,7 @@ class EchoGate:
         self._noise_blocks[:] = 1e3
         self._frames = 0
         self._sounding = 0
+        self._taken_db = 0.0
         self.score = 0.0
 
     def relearn(self) -> None:
@@ -88,11 +93,11 @@ class EchoGate:
         """The echo got louder."""
         self._leak += db
 
-    def judge(self, left: FloatWave, sent: FloatWave) -> bool:
+    def judge(self, left: FloatWave, sent: FloatWave, taken_db: float) -> bool:
         """Whether more than the rest of the echo is there.
 
-        ``left``: what the filter left of the frame. ``sent``: float32 [640], what is heard in this frame
-        and what was heard in the one before.
+        ``left``: what the filter left of the frame, by ``taken_db`` less than there was. ``sent``:
+        float32 [640], what is heard in this frame and what was heard in the one before.
         """
         level = _powers(np.concatenate((self._before, left)))
         self._before = left
@@ -107,7 +112,8 @@ class EchoGate:
         weight = np.sqrt(level)
         self.score = float(excess @ weight / weight.sum())
         self._learn(ratio, sounding, level > _NOISE_SPREAD * noise)
-        return self.score > self._over_db
+        self._taken_db = _TAKEN_MEMORY * self._taken_db + (1 - _TAKEN_MEMORY) * taken_db
+        return self.score > self._over_db + max(0.0, self._taken_db - _FREE_DB)
 
     def _noise(self, level: NDArray[np.float64]) -> NDArray[np.float64]:
         smooth = level if self._smooth is None else self._smooth

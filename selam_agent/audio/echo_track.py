@@ -1,4 +1,4 @@
-"""What was sent, by the time at which it is due at the caller's loudspeaker."""
+"""What was sent, by the time at which it is due at the caller's loudspeaker; the microphone's time."""
 
 from __future__ import annotations
 
@@ -12,12 +12,45 @@ from selam_agent.audio.frames import SAMPLE_RATE
 from selam_agent.audio.pcm import Pcm16
 
 # A stalled microphone arrives up to 3 s late, the echo a second after that, and 2 s are sent ahead.
-TRACK_MS: Final = 8000
-_LENGTH: Final = SAMPLE_RATE * TRACK_MS // 1000
+_LENGTH: Final = 8 * SAMPLE_RATE
 # Schedules are computed in floating point and moved by jitter; less than this is the same stream.
 _SAME_STREAM: Final = SAMPLE_RATE * 5 // 1000
 # Stretches of sound, each ended by a gap; more than these are older than the track.
 _STRETCHES: Final = 64
+# The microphone's time is off by this much, for this long: a hole in the stream, not jitter.
+_HOLE: Final = SAMPLE_RATE * 60 // 1000
+_HOLE_LASTS: Final = SAMPLE_RATE
+
+
+class StreamClock:
+    """Where pieces of one stream stand: end to end, however unevenly they arrive.
+
+    A burst after a stall catches up, and changes nothing; what was lost does not come back, and the
+    stream goes on later.
+    """
+
+    def __init__(self) -> None:
+        self._next: int | None = None
+        self._off_since: int | None = None
+        self._least_off = 0
+
+    def place(self, given: int, samples: int) -> tuple[int, bool]:
+        """The position of a piece that came with this time, and whether it is after a hole."""
+        position = given if self._next is None else self._next
+        off = given - position
+        hole = False
+        if abs(off) < _HOLE:
+            self._off_since = None
+        elif self._off_since is None:
+            self._off_since, self._least_off = given, off
+        else:
+            self._least_off = min(self._least_off, off, key=abs)
+            if abs(given - self._off_since) >= _HOLE_LASTS:
+                hole = True
+                position += self._least_off
+                self._off_since = None
+        self._next = position + samples
+        return position, hole
 
 
 class SentTrack:
@@ -62,10 +95,6 @@ class SentTrack:
     def sounds(self, first: int, last: int) -> bool:
         """Was anything sent that is due between these positions?"""
         return any(begin < last and end > first for begin, end in self._stretches)
-
-    def begin_before(self, position: int) -> int | None:
-        """Where the stretch of sound began that this position is in or after."""
-        return next((begin for begin, _ in reversed(self._stretches) if begin < position), None)
 
     def take(self, first: int, last: int) -> FloatWave:
         """float32 [last − first], −1…1."""

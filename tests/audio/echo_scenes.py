@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -35,7 +35,10 @@ class Scene:
 
     language: str = "en"
     delay_ms: float = 200
-    level_db: float = -12.0  # echo relative to what was sent; −inf: headphones
+    level_db: float = -12.0  # echo relative to what was sent
+    headphones: bool = False  # no echo; the caller is as loud as with it
+    unplugged_at_s: float | None = None  # headphones until here
+    plugged_at_s: float | None = None  # headphones from here
     over_db: float | None = None  # caller relative to the echo; None: the caller says nothing
     telephone: bool = False
     seconds: float = 24.0
@@ -149,6 +152,17 @@ def _spoken_by_agent(scene: Scene) -> Wave:
     return np.clip(track, -32768, 32767).round()
 
 
+def _switched(echo: Wave, scene: Scene) -> Wave:
+    echo = echo * (not scene.headphones)
+    if scene.swing_at_s is not None:
+        echo[int(scene.swing_at_s * SAMPLE_RATE) :] *= 10 ** (scene.swing_db / 20)
+    if scene.unplugged_at_s is not None:
+        echo[: int(scene.unplugged_at_s * SAMPLE_RATE)] = 0
+    if scene.plugged_at_s is not None:
+        echo[int(scene.plugged_at_s * SAMPLE_RATE) :] = 0
+    return echo
+
+
 def _interruptions(scene: Scene, echo: Wave, dbfs: float) -> tuple[Wave, list[tuple[float, float]]]:
     random = np.random.default_rng((scene.seed, 7))
     track, spoken_ms = np.zeros(len(echo)), []
@@ -174,19 +188,15 @@ def make(scene: Scene) -> Call:
     random = np.random.default_rng((scene.seed, LANGUAGES.index(scene.language)))
     sent = _spoken_by_agent(scene)
     active = np.sqrt(np.mean(sent[sent != 0] ** 2))
-    echo = np.zeros(len(sent))
-    if np.isfinite(scene.level_db):
-        loudspeaker = np.tanh(_band(_delayed(sent, scene), 150, 7000) / 20000) * 20000
-        echo = _convolved(loudspeaker, _room(random, scene.rt60_s))
-        heard = np.sqrt(np.mean(echo[np.abs(loudspeaker) > 1] ** 2))
-        echo *= active * 10 ** (scene.level_db / 20) / heard
-        if scene.swing_at_s is not None:
-            echo[int(scene.swing_at_s * SAMPLE_RATE) :] *= 10 ** (scene.swing_db / 20)
-    near, spoken_ms = echo.copy(), []
+    loudspeaker = np.tanh(_band(_delayed(sent, scene), 150, 7000) / 20000) * 20000
+    echo = _convolved(loudspeaker, _room(random, scene.rt60_s))
+    heard = np.sqrt(np.mean(echo[np.abs(loudspeaker) > 1] ** 2))
+    echo *= active * 10 ** (scene.level_db / 20) / heard
+    voice, spoken_ms = np.zeros(len(sent)), []
     if scene.over_db is not None:
-        dbfs = max(AGENT_DBFS + max(scene.level_db, -60) + scene.over_db, scene.caller_at_least_dbfs)
-        voice, spoken_ms = _interruptions(scene, echo if echo.any() else sent, dbfs)
-        near += voice
+        dbfs = max(AGENT_DBFS + scene.level_db + scene.over_db, scene.caller_at_least_dbfs)
+        voice, spoken_ms = _interruptions(scene, echo, dbfs)
+    near = voice + _switched(echo, scene)
     near += random.standard_normal(len(near)) * 32768 * 10 ** (scene.noise_dbfs / 20)
     if scene.telephone:
         near = _band(near, 300, 3400)
@@ -201,8 +211,3 @@ def _pieces(sent: Pcm16) -> list[tuple[float, Pcm16]]:
     """What the pacer sends: 40 ms at a time, nothing in the agent's silence."""
     edges = np.arange(0, len(sent) + 1, 640)
     return [(a / _PER_MS, sent[a:b]) for a, b in pairwise(edges.tolist()) if sent[a:b].any()]
-
-
-def with_caller(scene: Scene, over_db: float) -> Scene:
-    """The same call, with interruptions at this level over the echo."""
-    return replace(scene, over_db=over_db)
