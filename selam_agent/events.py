@@ -16,6 +16,7 @@ audio_chunk          a piece of speech: audio*
 audio_end            the reply's last event: total_chunks*; exactly once per reply that sent
                      a response or a chunk
 clear                buffering clients drop what they have not played
+tool_call            the client is to carry out a tool and answer with ``tool_result``
 result               a task has ended with this outcome, e.g. a booking
 turn_metrics         how long each stage of the turn took
 decision             why the server waited, answered or stopped (opt-in)
@@ -23,6 +24,7 @@ voice_changed        another voice speaks from now on, and why
 warning              something the caller or operator can mend
 error                a typed error; the session lives on unless session_ended follows
 control_ack          a control took effect: action*, status*
+session_updated      an ``update_session`` was accepted; effective from the next turn
 session_ended        the session is gone: session_id*, status*
 ===================  =======================================================================
 """
@@ -57,7 +59,11 @@ class Connected(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionStarted(Event):
-    """``engines``: what is at work, as ``{stt: {...}, llm: {...}, tts: {...}}``."""
+    """``engines``: what is at work, as ``{stt: {...}, llm: {...}, tts: {...}}``.
+
+    ``resume_token``: with it a dropped connection may come back once; None when it may not.
+    ``resumed``: this is a session that went on after such a drop.
+    """
 
     name: ClassVar[str] = "session_started"
     session_id: str
@@ -67,12 +73,17 @@ class SessionStarted(Event):
     sample_rate: int
     engines: Mapping[str, Mapping[str, Any]]
     status: str = "started"
+    resume_token: str | None = None
+    resumed: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcription(Event):
-    """``language`` as recognised or as configured; ``revision`` grows when a turn goes on."""
+    """``language`` as recognised or as configured; ``revision`` grows when a turn goes on.
+
+    ``source``: ``speech`` or ``text`` (a ``text_input``).
+    """
 
     name: ClassVar[str] = "transcription"
     text: str
@@ -80,6 +91,7 @@ class Transcription(Event):
     language: str | None
     turn_id: int
     revision: int = 0
+    source: str = "speech"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +151,18 @@ class Clear(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall(Event):
+    """``tool`` (``name`` on the wire) is to be carried out with these ``arguments``."""
+
+    name: ClassVar[str] = "tool_call"
+    call_id: str
+    tool: str
+    arguments: Mapping[str, Any]
+    turn_id: int
+    reply_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result(Event):
     """A finished task's outcome, e.g. ``{"at": "2026-11-23T09:00+03:00"}``."""
 
@@ -186,7 +210,10 @@ class Decision(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceChanged(Event):
-    """The agent speaks with another voice, because the caller speaks another language."""
+    """The agent speaks with another voice from now on; ``from`` and ``to`` on the wire.
+
+    ``reason``: ``caller_language``, or ``client`` after an ``update_session``.
+    """
 
     name: ClassVar[str] = "voice_changed"
     old_voice: str
@@ -238,8 +265,21 @@ class ControlAck(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionUpdated(Event):
+    """``changes``: what is in force from the next turn on, by the names of the request."""
+
+    name: ClassVar[str] = "session_updated"
+    session_id: str
+    changes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnded(Event):
-    """``reason``: ``client``, ``replaced``, ``idle``, ``max_duration`` or ``shutdown``."""
+    """Why, in ``reason``.
+
+    ``client`` (it said so), ``agent`` (the model ended the call), ``silence`` (the caller did not
+    answer a prompt), ``idle``, ``max_duration``, ``shutdown`` or ``error``.
+    """
 
     name: ClassVar[str] = "session_ended"
     session_id: str

@@ -100,11 +100,16 @@ class Transcriber(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One entry of the conversation as the model sees it. The agent's is what was heard of it."""
+    """One entry of the conversation as the model sees it. The agent's is what was heard of it.
+
+    ``tool_calls``: what the agent asked for in this message; each is answered by a later message of
+    role ``tool`` with its ``tool_call_id``.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
     tool_call_id: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
     interrupted: bool = False
 
 

@@ -138,6 +138,16 @@ class Turns(Section):
     # A voice that has sent nothing for this long is taken for dead.
     tts_deadline_s: float = 5.0
     reply_deadline_s: float = 120.0
+    # The client's tools; longer than any look-up a caller would wait for.
+    tool_timeout_s: float = Field(30.0, gt=0, le=600)
+    # How long a dropped connection may come back to its session; 0: not at all.
+    resume_s: float = Field(30.0, ge=0, le=600)
+    # A transcript of what was said so far, after each so much speech; 0: never.
+    interim_ms: int = Field(700, ge=0, le=10_000)
+    # After so long a silence of a caller whose line is open: "are you there?"; 0: never.
+    silence_prompt_s: float = Field(0.0, ge=0, le=3600)
+    # When the model has written nothing so long after the turn: the pack's filler; 0: never.
+    filler_ms: int = Field(0, ge=0, le=30_000)
     idle_s: float = 300.0
     max_session_s: float = 10_800.0
     # Speech-like sound 10 dB over the floor, yet under the gate, for this long: say so once.

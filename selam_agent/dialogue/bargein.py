@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal
 
-from selam_agent.dialogue.decisions import FRAME_MS
+from selam_agent.dialogue.decisions import FRAME_MS, TurnSettings
 from selam_agent.dialogue.interruption import Verdict
 
 Mode = Literal["semantic", "energy", "off"]
@@ -46,6 +46,19 @@ class BargeInSettings:
     gap_ms: int = 200
     # Silence (audio time) after which a sound without words is over.
     over_ms: int = 300
+
+    @classmethod
+    def of(cls, settings: TurnSettings) -> BargeInSettings:
+        """The part of a turn-taker's settings that concerns speech over the agent."""
+        return cls(
+            mode=settings.interruption,
+            interrupt_frames=settings.interrupt_frames,
+            hold_ms=settings.hold_ms,
+            listen_ms=settings.listen_ms,
+            speech_ms=settings.interrupt_speech_ms,
+            gap_ms=settings.gap_ms,
+            over_ms=settings.sound_over_ms,
+        )
 
 
 class BargeIn:

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 FRAME_MS = 20
 
-CommitReason = Literal["silence", "no_packets", "max_utterance", "stop_listening"]
+CommitReason = Literal["silence", "no_packets", "max_utterance", "stop_listening", "text"]
 IgnoreReason = Literal["too_short", "below_interrupt_threshold", "interrupted"]
 
 

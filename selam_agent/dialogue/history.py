@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from selam_agent.ports import Message
 
@@ -14,7 +15,7 @@ class History:
     """Bounded; the oldest messages go first."""
 
     def __init__(self) -> None:
-        self._messages: deque[Message] = deque(maxlen=MAX_MESSAGES)
+        self._messages: deque[Message] = deque()
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -28,8 +29,18 @@ class History:
         if text:
             self._add(Message(role="assistant", content=text, interrupted=interrupted))
 
+    def add(self, messages: Iterable[Message]) -> None:
+        """The agent's messages of one reply, with its calls and their results."""
+        for message in messages:
+            self._add(message)
+
     def _add(self, message: Message) -> None:
         self._messages.append(message)
         total = sum(len(each.content) for each in self._messages)
-        while total > MAX_CHARACTERS and len(self._messages) > 1:
+        while len(self._messages) > 1 and (
+            len(self._messages) > MAX_MESSAGES
+            or total > MAX_CHARACTERS
+            # A result whose call is gone means nothing.
+            or self._messages[0].role == "tool"
+        ):
             total -= len(self._messages.popleft().content)

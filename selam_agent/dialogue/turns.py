@@ -66,17 +66,7 @@ class TurnTaker:
         self._closed_ms = 0
         # When the agent became audible; None while it is silent.
         self._agent_since: float | None = None
-        self._barge_in = BargeIn(
-            BargeInSettings(
-                mode=settings.interruption,
-                interrupt_frames=settings.interrupt_frames,
-                hold_ms=settings.hold_ms,
-                listen_ms=settings.listen_ms,
-                speech_ms=settings.interrupt_speech_ms,
-                gap_ms=settings.gap_ms,
-                over_ms=settings.sound_over_ms,
-            )
-        )
+        self._barge_in = BargeIn(BargeInSettings.of(settings))
 
     # ------------------------------------------------------------ what is known
 
@@ -84,6 +74,16 @@ class TurnTaker:
     def audio_ms(self) -> int:
         """Audio time: milliseconds received so far."""
         return self._audio_ms
+
+    @property
+    def open_speech(self) -> Utterance | None:
+        """The turn that goes on; None between turns, and for speech over the agent that may be none."""
+        return self._open if self._open is not None and self._open.counts else None
+
+    @property
+    def between_turns(self) -> bool:
+        """Whether the caller says nothing at all."""
+        return self._open is None
 
     @property
     def keep_from_ms(self) -> int:
@@ -185,6 +185,17 @@ class TurnTaker:
         """The session was paused for this long; the packet clock stood still."""
         if self._last_arrival is not None:
             self._last_arrival += for_ms
+
+    def next_turn(self) -> int:
+        """The number of a turn without audio; late audio is no part of the one before any more."""
+        self._turn += 1
+        self._reopenable = None
+        return self._turn
+
+    def reconfigure(self, settings: TurnSettings) -> None:
+        """Other settings from now on; what was learned of the caller stays."""
+        self.settings = settings
+        self._barge_in.settings = BargeInSettings.of(settings)
 
     def agent_started(self, at: float) -> None:
         """The first sample of a reply left at this arrival time; nothing can be reopened any more."""
@@ -300,10 +311,10 @@ class TurnTaker:
         self._recent.clear()
         self._closed_ms = self._audio_ms
         if not utterance.counts:
-            self._turn = utterance.turn - 1
+            self._turn -= self._turn == utterance.turn
             return Ignore(at_ms=self._audio_ms, reason="below_interrupt_threshold")
         if utterance.voiced_ms < self.settings.min_speech_ms:
-            self._turn = utterance.turn - 1
+            self._turn -= self._turn == utterance.turn
             return Ignore(at_ms=self._audio_ms, reason="too_short")
         if reopenable:
             self._reopenable = utterance

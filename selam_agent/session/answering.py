@@ -1,4 +1,4 @@
-"""From committed turns to replies: transcribe, ask, speak, remember what was heard.
+"""From turns to answers: transcribe, prepare, answer in order.
 
 Owned and called by the session's actor only. Turns are answered in order, one reply at a time.
 """
@@ -6,40 +6,22 @@ Owned and called by the session's actor only. Turns are answered in order, one r
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
-from datetime import datetime
-from itertools import count
-from typing import Any
-from zoneinfo import ZoneInfo
+from collections.abc import Callable
 
 from selam_agent import events
 from selam_agent.dialogue.completeness import Ending, judge
-from selam_agent.dialogue.decisions import Commit, Listen, Speculate
+from selam_agent.dialogue.decisions import Commit, Speculate
 from selam_agent.dialogue.equivalence import equivalent
-from selam_agent.dialogue.history import History
-from selam_agent.dialogue.interruption import Verdict, asks
-from selam_agent.dialogue.interruption import judge as judge_interruption
 from selam_agent.errors import SelamError, SessionError
+from selam_agent.languages.identify import identify
 from selam_agent.languages.packs import Packs
-from selam_agent.ports import (
-    ChatItem,
-    ChatRequest,
-    Message,
-    Pcm16,
-    Priority,
-    Transcript,
-)
-from selam_agent.session.config import Engines, SessionConfig
-from selam_agent.session.messages import Overheard, Transcribed
+from selam_agent.ports import Pcm16, Priority, Transcript
+from selam_agent.session.config import SessionConfig
+from selam_agent.session.messages import Interim, Transcribed
 from selam_agent.session.pending import PendingTurn
 from selam_agent.session.recognition import Recognition
-from selam_agent.session.reply import Audible, Over, Reply
-from selam_agent.session.speaker import Speaker, choose
-from selam_agent.settings import Turns
-
-log = logging.getLogger(__name__)
+from selam_agent.session.replies import Replies
 
 # Turns that wait for their answer; only audio sent faster than real time makes more than two.
 _MAX_WAITING = 16
@@ -49,49 +31,46 @@ _WITHOUT_WORDS = frozenset({"no_speech", "empty"})
 
 
 class Answering:
-    """The answering half of a session. Times are loop seconds unless named otherwise."""
+    """The turns of a session on their way to an answer. Times are loop seconds unless named otherwise."""
 
     def __init__(
         self,
         *,
-        session_id: str,
         config: SessionConfig,
-        engines: Engines,
         packs: Packs,
-        timings: Turns,
-        speaker: Speaker,
+        replies: Replies,
+        recognition: Recognition,
         emit: Callable[[events.Event], None],
-        post: Callable[[Transcribed | Overheard | Audible | Over], None],
-        now: Callable[[ZoneInfo], datetime],
         on_words: Callable[[int, int, Ending], None],
     ) -> None:
-        self._session_id = session_id
         self._config = config
-        self._engines = engines
         self._packs = packs
-        self._timings = timings
-        self._speaker = speaker
+        self._replies = replies
+        self._recognition = recognition
         self._emit = emit
-        self._post = post
-        self._now = now
         self._on_words = on_words
         self._clock = asyncio.get_running_loop().time
-        self._history = History()
         self._waiting: deque[PendingTurn] = deque()
         # The turn that may be over, or that was and goes on.
         self._guess: PendingTurn | None = None
-        self._current: tuple[Reply, PendingTurn | None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._recognition = Recognition(
-            transcriber=engines.transcriber,
-            language=config.language,
-            deadline_s=timings.stt_deadline_s,
-            post=post,
-            own=self._own,
-        )
-        self._reply_numbers = count(1)
         self._misunderstood = 0
-        self._paused = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is asked, being answered or being said."""
+        return not self._waiting and self._guess is None and self._replies.current is None
+
+    @property
+    def pending(self) -> bool:
+        """Whether a turn waits for its answer, or is about to."""
+        return bool(self._waiting) or self._guess is not None
+
+    def configure(self, config: SessionConfig) -> None:
+        """New wishes of the client; an answer prepared under the old ones is out of date."""
+        self._config = config
+        self._recognition.language = config.language
+        if self._guess is not None:
+            self._guess.drop_reply(self._clock())
 
     # ------------------------------------------------------------ turns
 
@@ -111,6 +90,9 @@ class Answering:
             turn.task = self._recognition.transcribe(turn.turn, turn.revision, audio, Priority.FINAL)
         self._guess = None
         turn.commit, turn.committed_at = commit, self._clock()
+        self._enqueue(turn)
+
+    def _enqueue(self, turn: PendingTurn) -> None:
         if len(self._waiting) >= _MAX_WAITING:
             self._emit_error(
                 SessionError("Too many turns wait for an answer; this one is dropped.", code="too_many_turns")
@@ -120,6 +102,30 @@ class Answering:
         self._waiting.append(turn)
         self.advance()
 
+    def typed(self, text: str, number: int) -> None:
+        """The caller has written instead of spoken: a turn without audio, answered like the others."""
+        now = self._clock()
+        language = self._config.language
+        if language is None:
+            spoken = self._replies.speaker.pack.code
+            language = identify(text, self._packs.languages, spoken)
+        turn = PendingTurn(number, 0, source="text", transcript=Transcript(text=text, language=language))
+        turn.commit = Commit(
+            turn=number,
+            revision=0,
+            start_ms=0,
+            end_ms=0,
+            speech_end_ms=0,
+            speech_end_arrived_ms=now * 1000,
+            voiced_ms=0,
+            reason="text",
+        )
+        turn.committed_at = turn.transcribed_at = now
+        if self._guess is not None:
+            # Prepared for a conversation without these words.
+            self._guess.drop_reply(now)
+        self._enqueue(turn)
+
     def reopen(self, number: int) -> None:
         """The turn goes on. A prepared answer is kept in case the words come out the same."""
         for turn in list(self._waiting):
@@ -128,10 +134,10 @@ class Answering:
                 self._guess = turn
         if self._guess is not None and self._guess.task is not None:
             self._guess.task.cancel()
-        if self._current is not None:
-            reply, current = self._current
+        if self._replies.current is not None:
+            reply, current = self._replies.current
             if current is not None and current.turn == number and not reply.audible:
-                self._current = None
+                self._replies.current = None
                 reply.stop(silently=True)
         self.advance()
 
@@ -148,99 +154,40 @@ class Answering:
 
     def advance(self) -> None:
         """Begins the next reply if it is its time."""
-        while self._current is None and self._waiting and self._waiting[0].ready:
+        while self._replies.current is None and self._waiting and self._waiting[0].ready:
             self._answer(self._waiting.popleft())
-
-    # ------------------------------------------------------------ replies
-
-    @property
-    def speaking(self) -> bool:
-        """Whether a reply is audible."""
-        return self._current is not None and self._current[0].audible
-
-    def say(self, text: str, turn: PendingTurn | None = None) -> None:
-        """Speaks a fixed text, such as the greeting, as the current reply."""
-        self._begin(text, turn)
-
-    def audible(self, message: Audible) -> None:
-        """The first sample left: from now on the caller's turn is history."""
-        if self._current is None or self._current[0] is not message.reply:
-            return
-        reply, turn = self._current
-        if turn is not None:
-            self._emit(turn.metrics(reply.marks, reply.reply_id, message.at))
-
-    def over(self, message: Over) -> bool:
-        """A reply has ended by itself. Returns whether it was the current one."""
-        if self._current is None or self._current[0] is not message.reply:
-            return False
-        self._settle()
-        self.advance()
-        return True
 
     def interrupt(self, *, prepared: bool) -> None:
         """Stops the reply that is being spoken or, with ``prepared``, any that is being made."""
-        if self._current is not None and (prepared or self._current[0].audible):
-            self._current[0].stop()
-            self._settle()
+        if prepared or self._replies.speaking:
+            self._replies.stop()
         if prepared:
             for turn in self._waiting:
                 turn.muted = True
         self.advance()
 
-    def hold(self) -> None:
-        """Stops sending for the moment."""
-        if self._current is not None:
-            self._current[0].pause()
+    def interim(self, message: Interim) -> None:
+        """What was said so far of a turn that goes on."""
+        if message.text:
+            self._emit(
+                events.Transcription(
+                    text=message.text,
+                    is_final=False,
+                    language=message.language or self._replies.speaker.pack.code,
+                    turn_id=message.turn,
+                    revision=message.revision,
+                )
+            )
 
-    def release(self, *, repeat: bool) -> None:
-        """Goes on with what was held, unless the client has paused the session."""
-        if self._current is not None and not self._paused:
-            self._current[0].resume(repeat=repeat)
-
-    def overhear(self, asked: Listen, audio: Pcm16) -> None:
-        """What is being said over the agent? The answer comes as ``Overheard``, within a second."""
-        self._recognition.overhear(asked, audio)
-
-    def verdict(self, message: Overheard) -> Verdict:
-        """What those words mean for the reply that is being spoken."""
-        if message.text is None or self._current is None:
-            return Verdict.NOTHING
-        reply = self._current[0]
-        pack = self._speaker.pack
-        return judge_interruption(
-            message.text,
-            pack,
-            speech_ms=message.asked.voiced_ms,
-            agent_asked=asks(reply.heard(), pack),
-            finished=message.asked.finished,
-        )
-
-    def pause(self) -> None:
-        self._paused = True
-        if self._current is not None:
-            self._current[0].pause()
-
-    def resume(self) -> None:
-        self._paused = False
-        if self._current is not None:
-            self._current[0].resume()
-
-    async def aclose(self) -> None:
-        """Stops everything, within the cancel budget."""
-        if self._current is not None:
-            self._current[0].stop()
-            self._current = None
+    def close(self) -> None:
+        """Stops everything; the tasks are the session's to cancel."""
+        if self._replies.current is not None:
+            self._replies.current[0].stop()
+            self._replies.current = None
         self._waiting.clear()
         if self._guess is not None:
             self._discard(self._guess)
             self._guess = None
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            _, hanging = await asyncio.wait(self._tasks, timeout=self._timings.cancel_budget_s)
-            for task in hanging:
-                log.error("session %s: %s ignores cancellation; abandoned", self._session_id, task.get_name())
 
     # ------------------------------------------------------------ inside
 
@@ -267,11 +214,10 @@ class Answering:
         text = turn.transcript.text
         language = self._language_of(turn.transcript)
         self._emit_transcription(turn, language, is_final=False)
-        if self._current is None and not self._waiting:
+        if self._replies.current is None and not self._waiting:
             self._use_or_drop(turn, text, language)
             if turn.reply is None:
-                speaker = self._speaker_for(language)
-                turn.reply = self._make(self._ask(text, speaker), turn.turn, speaker)
+                turn.reply = self._replies.ask(text, turn.turn, self._replies.speaker_for(language))
                 turn.reply_text = text
         self._on_words(turn.turn, turn.revision, judge(text, self._packs[language]))
 
@@ -287,7 +233,7 @@ class Answering:
             turn.drop_reply(self._clock())
             self._emit_error(turn.error)
             if not turn.muted:
-                self._begin(self._speaker.pack.says["failed"], turn)
+                self._replies.say(self._replies.speaker.pack.says["failed"], turn)
             return
         if turn.rejected is not None:
             turn.drop_reply(self._clock())
@@ -299,18 +245,19 @@ class Answering:
         language = self._language_of(turn.transcript)
         self._emit_transcription(turn, language, is_final=True)
         self._use_or_drop(turn, text, language)
-        self._follow(language)
+        self._replies.follow(language)
         if turn.muted:
             turn.drop_reply(self._clock())
-            self._history.caller_said(text)
-        elif turn.reply is not None:
-            self._let_go(turn.reply, turn)
+            self._replies.history.caller_said(text)
         else:
-            self._begin(self._ask(text, self._speaker), turn)
+            reply = turn.reply or self._replies.ask(text, turn.turn, self._replies.speaker)
+            self._replies.let_go(reply, turn)
 
     def _language_of(self, transcript: Transcript) -> str:
         language = self._config.language or transcript.language
-        return language if language is not None and language in self._packs else self._speaker.pack.code
+        return (
+            language if language is not None and language in self._packs else self._replies.speaker.pack.code
+        )
 
     def _emit_transcription(self, turn: PendingTurn, language: str, *, is_final: bool) -> None:
         assert turn.transcript is not None
@@ -321,6 +268,7 @@ class Answering:
                 language=turn.transcript.language or language,
                 turn_id=turn.turn,
                 revision=turn.revision,
+                source=turn.source,
             )
         )
 
@@ -337,91 +285,14 @@ class Answering:
         if noise or turn.muted:
             return
         self._misunderstood += 1
-        says = self._speaker.pack.says
-        phrases = self._engines.chat_model.suggestions(self._request(None, self._speaker))
+        pack = self._replies.speaker.pack
+        phrases = self._replies.suggestions()
         if self._misunderstood < 2 or not phrases:
-            self._begin(says["say_again"], turn)
+            self._replies.say(pack.says["say_again"], turn)
             return
-        separator = "፣ " if self._speaker.pack.script == "Ethiopic" else ", "
+        separator = "፣ " if pack.script == "Ethiopic" else ", "
         examples = separator.join(phrase.rstrip(".።?!") for phrase in phrases)
-        self._begin(says["can_say"].format(examples=examples), turn)
-
-    def _speaker_for(self, language: str) -> Speaker:
-        """A voice of this language. Raises SessionError when its engine is missing."""
-        if language == self._speaker.pack.code:
-            return self._speaker
-        voice = self._packs.default_voice(language).name
-        return choose(self._packs, self._engines.synthesizers, voice)
-
-    def _follow(self, language: str) -> None:
-        """Without a fixed language the agent answers in the caller's, with a voice of it."""
-        old, self._speaker = self._speaker, self._speaker_for(language)
-        if self._speaker is not old:
-            self._emit(
-                events.VoiceChanged(
-                    old_voice=old.voice.name,
-                    new_voice=self._speaker.voice.name,
-                    language=language,
-                    reason="caller_language",
-                )
-            )
-
-    def _ask(self, text: str, speaker: Speaker) -> AsyncIterator[ChatItem]:
-        return self._engines.chat_model.reply(self._request(text, speaker))
-
-    def _request(self, text: str | None, speaker: Speaker) -> ChatRequest:
-        messages = self._history.messages
-        if text is not None:
-            messages = (*messages, Message(role="user", content=text))
-        return ChatRequest(
-            messages=messages,
-            language=speaker.pack.code,
-            now=self._now(ZoneInfo(speaker.pack.timezone)),
-            instructions=self._config.instructions,
-            session_id=self._session_id,
-        )
-
-    def _make(self, items: AsyncIterator[ChatItem] | str, number: int, speaker: Speaker) -> Reply:
-        """A reply at work behind its closed gate."""
-        reply = Reply(
-            reply_id=f"{self._session_id}-{next(self._reply_numbers)}",
-            turn_id=number,
-            items=items,
-            speaker=speaker,
-            config=self._config,
-            timings=self._timings,
-            emit=self._emit,
-            report=self._post,
-        )
-        self._own(reply.run(), f"reply {reply.reply_id}")
-        return reply
-
-    def _begin(self, items: AsyncIterator[ChatItem] | str, turn: PendingTurn | None) -> None:
-        number = turn.turn if turn is not None else 0
-        self._let_go(self._make(items, number, self._speaker), turn)
-
-    def _let_go(self, reply: Reply, turn: PendingTurn | None) -> None:
-        """This is the answer: its gate opens."""
-        self._current = (reply, turn)
-        if self._paused:
-            reply.pause()
-        reply.open()
-
-    def _settle(self) -> None:
-        """The current reply is over: the conversation is what was said and what was heard."""
-        assert self._current is not None
-        reply, turn = self._current
-        self._current = None
-        if turn is not None and turn.understood:
-            assert turn.transcript is not None
-            self._history.caller_said(turn.transcript.text)
-        self._history.agent_was_heard(reply.heard_text, interrupted=reply.interrupted)
-
-    def _own(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        self._replies.say(pack.says["can_say"].format(examples=examples), turn)
 
     def _emit_error(self, error: SelamError) -> None:
         self._emit(events.ErrorEvent.of(error))

@@ -14,6 +14,7 @@ Playback = Literal["immediate", "buffered"]
 
 MAX_INSTRUCTIONS = 16_000  # characters
 MAX_GREETING = 4_000  # characters
+MAX_TEXT_INPUT = 4_000  # characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,13 @@ class SessionConfig:
     ``playback``: ``immediate`` for clients that play each chunk on arrival, which therefore get it
     when it is due; ``buffered`` for those that queue, which get a small lead and a ``clear``.
     ``min_silence_ms``, ``max_silence_ms``: stated patience is obeyed exactly; None leaves it adaptive.
+    ``interruption_delay_ms``: speech over the agent is acted on only after so much of it.
+    ``uninterruptible_greeting``: what the caller says during the greeting is discarded.
+    ``tools``: in the OpenAI function form, checked; ``end_call``: the model may end the call.
+    ``interim``: whether the client wants transcripts while the caller still speaks.
+    ``silence_prompt_s``: after so long a silence the agent asks whether the caller is there, and after
+    as long again says goodbye; 0: never; None: the server's. ``filler_ms``: what the agent says when the
+    model is silent for so long; 0: nothing; None: the server's.
     ``decisions``: whether the client wants ``decision`` events.
     """
 
@@ -41,6 +49,13 @@ class SessionConfig:
     playback: Playback = "immediate"
     min_silence_ms: int | None = None
     max_silence_ms: int | None = None
+    interruption_delay_ms: int = 0
+    uninterruptible_greeting: bool = False
+    tools: tuple[Mapping[str, Any], ...] = ()
+    end_call: bool = False
+    interim: bool = False
+    silence_prompt_s: float | None = None
+    filler_ms: int | None = None
     decisions: bool = False
 
 

@@ -47,6 +47,10 @@ class Ears:
         """How long speech-like sound has stayed under the gate, in this run of it."""
         return self._gate.too_quiet_ms
 
+    def set_threshold(self, vad_threshold: float) -> None:
+        """RMS of a 20 ms frame in int16 units below which nothing is speech, from now on."""
+        self._gate.set_threshold(vad_threshold)
+
     def decode(self, data: bytes, format: str, sample_rate: int) -> Pcm16:
         """Returns int16 [n] at 16 kHz. Raises AudioError; the next container header starts afresh."""
         return self._decoder.decode(data, format, sample_rate)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from selam_agent.dialogue.decisions import Listen
 from selam_agent.errors import SelamError
-from selam_agent.ports import Transcript
+from selam_agent.ports import Outlet, Transcript
+from selam_agent.session.config import SessionConfig
+from selam_agent.session.speaker import Speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,62 @@ class Overheard:
 
     asked: Listen
     text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Interim:
+    """What was said so far of a turn that goes on; None when nothing was understood."""
+
+    turn: int
+    revision: int
+    text: str | None
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """The caller's words as text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """New wishes of the client, checked, with the voice they mean; ``told``: what it is told of them."""
+
+    config: SessionConfig
+    speaker: Speaker
+    told: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What came of a tool call, as text for the model."""
+
+    call_id: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """The client has played this much (ms) of a reply."""
+
+    reply_id: str
+    played_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """The client's connection broke; ``since``: when it was last there, in loop seconds."""
+
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """The client is here again, at this outlet."""
+
+    outlet: Outlet
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ class PendingTurn:
     wasted_ms: float = 0.0
     # The client interrupted while this was being prepared: remembered, not answered.
     muted: bool = False
+    # ``speech`` or ``text``.
+    source: str = "speech"
 
     @property
     def ready(self) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from hmac import compare_digest
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,8 @@ from selam_agent.errors import SessionError, ValidationError
 from selam_agent.languages.packs import Packs
 from selam_agent.ports import Outlet
 from selam_agent.session.config import MAX_GREETING, MAX_INSTRUCTIONS, Engines, SessionConfig
-from selam_agent.session.session import Session
+from selam_agent.session.phrases import Phrases
+from selam_agent.session.session import Session, resume_failed
 from selam_agent.session.speaker import check_language, check_voice, choose
 from selam_agent.settings import Settings
 
@@ -33,6 +35,7 @@ class Registry:
         self._packs = packs
         self._settings = settings
         self._now = now
+        self._phrases = Phrases()
         self._sessions: dict[str, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -68,7 +71,8 @@ class Registry:
         speaker = choose(self._packs, self._engines.synthesizers, config.voice)
         if self._draining:
             raise SessionError("The server is shutting down.", code="shutting_down", retryable=True)
-        if len(self._sessions) - (replaces is not None) >= self._settings.server.max_sessions:
+        full = len(self._sessions) - (replaces is not None) >= self._settings.server.max_sessions
+        if full and not self._make_room():
             raise SessionError("The server is full.", code="at_capacity", retryable=True)
         session = Session(
             session_id=f"sess_{secrets.token_hex(16)}",
@@ -79,6 +83,7 @@ class Registry:
             engines=self._engines,
             packs=self._packs,
             settings=self._settings,
+            phrases=self._phrases,
             now=self._now,
         )
         if replaces is not None:
@@ -89,6 +94,36 @@ class Registry:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return session
+
+    def resume(self, token: str, outlet: Outlet, *, owner: str, replaces: Session | None = None) -> Session:
+        """Gives a session whose connection broke its client back; ``session_started`` follows.
+
+        Args:
+            token: ``session_started.resume_token``; it serves once.
+            outlet: where the session's events go from now on.
+            owner: id of the key; it must be the one that opened the session.
+            replaces: the connection's present session, which ends without a ``session_ended``.
+
+        Raises:
+            SessionError: (``resume_failed``) the token is unknown, used, expired or another key's.
+        """
+        for session in self._sessions.values():
+            given = session.resume_token
+            if given and session.owner == owner and compare_digest(given.encode(), token.encode()):
+                if session.ended.is_set() or session.ending or self._draining:
+                    break
+                if replaces is not None and replaces is not session:
+                    replaces.replace()
+                session.attach(outlet)
+                return session
+        raise resume_failed()
+
+    def _make_room(self) -> bool:
+        """Ends a session that nobody is connected to; a caller at the door goes first."""
+        waiting = next((each for each in self._sessions.values() if each.away and not each.ending), None)
+        if waiting is not None:
+            waiting.abandon()
+        return waiting is not None
 
     async def _run(self, session: Session, after: asyncio.Event | None) -> None:
         try:

@@ -14,6 +14,7 @@ from selam_agent.errors import EngineError
 from selam_agent.languages.speakable import speakable
 from selam_agent.ports import Pcm16, SpeechChunk, SynthesisRequest, Word
 from selam_agent.session.config import SessionConfig
+from selam_agent.session.phrases import Phrases
 from selam_agent.session.speaker import Speaker
 from selam_agent.session.words import WordMapper
 
@@ -29,7 +30,12 @@ class Voicing:
     """The voice of one reply; fragments are spoken one after the other."""
 
     def __init__(
-        self, speaker: Speaker, config: SessionConfig, spoken: SpokenText, deadline_s: float
+        self,
+        speaker: Speaker,
+        config: SessionConfig,
+        spoken: SpokenText,
+        deadline_s: float,
+        phrases: Phrases,
     ) -> None:
         self._speaker = speaker
         self._config = config
@@ -43,14 +49,18 @@ class Voicing:
         # Silence that is only spoken if something follows it.
         self._pause: Pcm16 = np.zeros(0, np.int16)
         self._deadline_s = deadline_s
+        self._phrases = phrases
 
     @property
     def voiced_ms(self) -> float:
         """How much audio the reply has so far."""
         return self._samples * 1000 / self._rate
 
-    async def speak(self, fragment: str) -> AsyncIterator[EncodedChunk]:
-        """Yields the fragment's audio as it is made. Raises EngineError."""
+    async def speak(self, fragment: str, *, often: bool = False) -> AsyncIterator[EncodedChunk]:
+        """Yields the fragment's audio as it is made; ``often``: it is said again and again.
+
+        Raises EngineError.
+        """
         said = speakable(fragment, self._speaker.pack)
         if not said.text.strip():
             return
@@ -60,7 +70,8 @@ class Voicing:
         )
         begun = False
         early: list[Word] = []
-        stream = self._speaker.synthesizer.synthesize(request)
+        engine = self._speaker.synthesizer
+        stream = self._phrases.speak(engine, request) if often else engine.synthesize(request)
         try:
             while (piece := await self._next(stream)) is not None:
                 pcm = self._prepare(piece)

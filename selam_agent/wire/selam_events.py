@@ -15,6 +15,9 @@ from selam_agent.events import (
     Event,
     Notice,
     SessionStarted,
+    SessionUpdated,
+    ToolCall,
+    VoiceChanged,
 )
 
 
@@ -71,6 +74,29 @@ def _session_started(event: SessionStarted) -> dict[str, Any]:
     return {**extra, **data}
 
 
+def _session_updated(event: SessionUpdated) -> dict[str, Any]:
+    return {**plain(event.changes), "session_id": event.session_id}
+
+
+def _tool_call(event: ToolCall) -> dict[str, Any]:
+    return {
+        "call_id": event.call_id,
+        "name": event.tool,
+        "arguments": plain(event.arguments),
+        "turn_id": event.turn_id,
+        "reply_id": event.reply_id,
+    }
+
+
+def _voice_changed(event: VoiceChanged) -> dict[str, Any]:
+    return {
+        "from": event.old_voice,
+        "to": event.new_voice,
+        "language": event.language,
+        "reason": event.reason,
+    }
+
+
 def _notice(event: Notice) -> dict[str, Any]:
     data: dict[str, Any] = {"code": event.code, "message": event.message}
     if event.details:
@@ -116,4 +142,7 @@ _SPECIAL: dict[type[Event], Callable[[Any], dict[str, Any]]] = {
     ErrorEvent: _error,
     Notice: _notice,
     SessionStarted: _session_started,
+    SessionUpdated: _session_updated,
+    ToolCall: _tool_call,
+    VoiceChanged: _voice_changed,
 }

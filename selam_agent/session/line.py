@@ -1,0 +1,51 @@
+"""A session's way out: to its client, or kept while the client is away."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from selam_agent import events
+from selam_agent.ports import Outlet
+
+# What a client that comes back is told of the meantime; a paused session says little.
+_MAX_KEPT = 256
+
+
+class Line:
+    """The outlet, when there is one. Events keep their order across a break; audio is not kept."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet: Outlet | None = outlet
+        self._kept: deque[events.Event] = deque(maxlen=_MAX_KEPT)
+        self._closed = False
+
+    @property
+    def connected(self) -> bool:
+        return self._outlet is not None
+
+    def leads_to(self, outlet: Outlet) -> bool:
+        """Whether this is the outlet in use."""
+        return self._outlet is outlet
+
+    def send(self, event: events.Event) -> None:
+        if self._outlet is not None:
+            self._outlet.send(event)
+        elif not self._closed and not isinstance(event, events.AudioChunk):
+            self._kept.append(event)
+
+    def cut(self) -> None:
+        """The client is gone; what is sent from now on waits for the next."""
+        self._outlet = None
+
+    def connect(self, outlet: Outlet, greeting: events.Event) -> None:
+        """The client is here again: it gets ``greeting``, then what it has missed."""
+        self._outlet = outlet
+        outlet.send(greeting)
+        while self._kept:
+            outlet.send(self._kept.popleft())
+
+    def close(self) -> None:
+        """Nothing is sent any more."""
+        self._outlet = None
+        self._closed = True
+        self._kept.clear()

@@ -1,0 +1,206 @@
+"""The caller's half of a conversation: audio in, decisions of the turn-taker out and acted on.
+
+Owned and called by the session's actor only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from selam_agent import events
+from selam_agent.dialogue import decisions
+from selam_agent.dialogue.completeness import Ending
+from selam_agent.dialogue.interruption import Verdict, asks, judge
+from selam_agent.dialogue.turns import TurnTaker
+from selam_agent.errors import SelamError
+from selam_agent.session.answering import Answering
+from selam_agent.session.config import SessionConfig
+from selam_agent.session.ears import Ears
+from selam_agent.session.messages import Heard, Interim, Overheard
+from selam_agent.session.recognition import Recognition
+from selam_agent.session.replies import Replies
+from selam_agent.session.silence import Prompt, Silence
+from selam_agent.session.turn_settings import turn_settings
+from selam_agent.settings import Settings
+
+
+class Listening:
+    """See the module's docstring. ``turns`` is the turn-taker; ``on``: whether the client wants it."""
+
+    def __init__(
+        self,
+        *,
+        config: SessionConfig,
+        settings: Settings,
+        answering: Answering,
+        replies: Replies,
+        recognition: Recognition,
+        emit: Callable[[events.Event], None],
+    ) -> None:
+        self._config = config
+        self._settings = settings
+        self._answering = answering
+        self._replies = replies
+        self._recognition = recognition
+        self._emit = emit
+        self._ears = Ears(settings.audio, config.vad_threshold)
+        self.turns = TurnTaker(turn_settings(settings.turns, config))
+        self.on = True
+        prompt_s = config.silence_prompt_s
+        self._silence = Silence(settings.turns.silence_prompt_s if prompt_s is None else prompt_s)
+        # Speech of the open turn at the last interim transcript.
+        self._interim_turn, self._interim_ms = 0, 0
+        self._warned_quiet = False
+
+    def configure(self, config: SessionConfig) -> None:
+        """New wishes of the client, between two turns."""
+        self._config = config
+        self._ears.set_threshold(config.vad_threshold)
+        self.turns.reconfigure(turn_settings(self._settings.turns, config))
+
+    async def hear(self, message: Heard, *, discard: bool) -> None:
+        """Audio has arrived. With ``discard`` only the stream's state goes on."""
+        try:
+            # A recorder's stream is decoded even when nobody listens: its state must go on.
+            pcm = self._ears.decode(message.data, message.format, message.sample_rate)
+            if not self.on or discard or not len(pcm):
+                return
+            self._ears.admit(pcm, message.arrived)
+        except SelamError as error:
+            self._emit(events.ErrorEvent.of(error))
+            return
+        self.turns.recorder = self._ears.recorder
+        arrived = message.arrived * 1000
+        for number, verdicts in enumerate(self._ears.listen(pcm)):
+            if number:
+                # Long audio is worked through in slices; other sessions go in between.
+                await asyncio.sleep(0)
+            for voiced in verdicts:
+                self.act(self.turns.frame(voiced, arrived))
+            self._ears.forget_before(self.turns.keep_from_ms)
+        self._ask_interim()
+        self._mind_silence()
+        self._warn_if_quiet()
+
+    # ------------------------------------------------------------ decisions
+
+    def act(self, made: Iterable[decisions.Decision]) -> None:
+        """Does what the turn-taker decided."""
+        for decision in made:
+            self._log(decision)
+            self._act(decision)
+
+    def on_words(self, turn: int, revision: int, ending: Ending) -> None:
+        """The words of a guess are known, and how complete they sound."""
+        self.act(self.turns.words(turn, revision, ending))
+
+    def overheard(self, message: Overheard) -> None:
+        """What was said over the agent is known."""
+        self.act(self.turns.verdict(message.asked, self._verdict(message)))
+
+    def interim(self, message: Interim) -> None:
+        """What was said so far is known; it is told if the turn still goes on."""
+        speech = self.turns.open_speech
+        if speech is not None and (speech.turn, speech.revision) == (message.turn, message.revision):
+            self._answering.interim(message)
+
+    def typed(self, *, stops_agent: bool) -> int:
+        """A turn without audio has come: its number."""
+        self._silence.caller_spoke()
+        if stops_agent and self._replies.speaking:
+            self.turns.agent_stopped()
+        return self.turns.next_turn()
+
+    def _act(self, decision: decisions.Decision) -> None:
+        if isinstance(decision, decisions.Speculate):
+            self._answering.guess(decision, self._ears.take(decision.start_ms, decision.end_ms))
+        elif isinstance(decision, decisions.Commit):
+            self._silence.caller_spoke()
+            self._answering.commit(decision, self._ears.take(decision.start_ms, decision.end_ms))
+        elif isinstance(decision, decisions.Reopen):
+            self._answering.reopen(decision.turn)
+        elif isinstance(decision, decisions.Listen):
+            self._recognition.overhear(decision, self._ears.take(decision.start_ms, decision.end_ms))
+        elif isinstance(decision, decisions.PausePlayback):
+            self._replies.hold()
+        elif isinstance(decision, decisions.ResumePlayback):
+            self._replies.release(repeat=decision.repeat)
+        elif isinstance(decision, decisions.Interrupt):
+            self._answering.interrupt(prepared=False)
+
+    def _verdict(self, message: Overheard) -> Verdict:
+        """What those words mean for the reply that is being spoken."""
+        if message.text is None or self._replies.current is None:
+            return Verdict.NOTHING
+        pack = self._replies.speaker.pack
+        return judge(
+            message.text,
+            pack,
+            speech_ms=message.asked.voiced_ms,
+            agent_asked=asks(self._replies.heard(), pack),
+            finished=message.asked.finished,
+        )
+
+    def _log(self, decision: decisions.Decision) -> None:
+        if not self._config.decisions:
+            return
+        self._emit(
+            events.Decision(
+                decision=_DECISION_NAMES[type(decision)],
+                reason=getattr(decision, "reason", ""),
+                at_ms=self.turns.audio_ms,
+                turn_id=getattr(decision, "turn", 0),
+            )
+        )
+
+    # ------------------------------------------------------------ besides
+
+    def _ask_interim(self) -> None:
+        """Asks what was said so far, after each so much speech of a turn, if that costs nobody anything."""
+        every_ms, speech = self._settings.turns.interim_ms, self.turns.open_speech
+        if not self._config.interim or not every_ms or speech is None:
+            return
+        if speech.turn != self._interim_turn:
+            self._interim_turn, self._interim_ms = speech.turn, 0
+        long = self.turns.audio_ms - speech.start_ms > self._settings.turns.max_guessed_speech_ms
+        if long or speech.voiced_ms - self._interim_ms < every_ms or not self._recognition.has_time:
+            return
+        self._interim_ms = speech.voiced_ms
+        audio = self._ears.take(speech.start_ms, self.turns.audio_ms)
+        self._recognition.interim(speech.turn, speech.revision, audio)
+
+    def _mind_silence(self) -> None:
+        busy = self.turns.open_speech is not None or not self._answering.idle
+        prompt = self._silence.at(self.turns.audio_ms, busy=busy)
+        says = self._replies.speaker.pack.says
+        if prompt is Prompt.ASK:
+            self._replies.say(says["still_there"])
+        elif prompt is Prompt.LEAVE:
+            self._replies.say(says["goodbye"], last="silence")
+
+    def _warn_if_quiet(self) -> None:
+        if self._warned_quiet or self._ears.too_quiet_ms < self._settings.turns.too_quiet_ms:
+            return
+        self._warned_quiet = True
+        self._emit(
+            events.Notice(
+                code="too_quiet",
+                message="Speech is heard, but it is too quiet to count: "
+                "raise the microphone's level or lower vad_threshold.",
+                details={"vad_threshold": self._config.vad_threshold},
+            )
+        )
+
+
+_DECISION_NAMES: dict[type, str] = {
+    decisions.SpeechStarted: "speech_started",
+    decisions.Speculate: "speculate",
+    decisions.Commit: "commit",
+    decisions.Reopen: "reopen",
+    decisions.PausePlayback: "pause",
+    decisions.ResumePlayback: "resume",
+    decisions.Listen: "listen",
+    decisions.Interrupt: "interrupt",
+    decisions.Ignore: "ignore",
+}

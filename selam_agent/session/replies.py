@@ -1,0 +1,265 @@
+"""The agent's half of a conversation: which voice, which reply is current, what was heard.
+
+Owned and called by the session's actor only. One reply is current at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from itertools import count
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+from selam_agent import events
+from selam_agent.dialogue.history import History
+from selam_agent.languages.packs import Packs
+from selam_agent.ports import ChatRequest, Message
+from selam_agent.session.answer import Answer, Filler
+from selam_agent.session.config import Engines, SessionConfig
+from selam_agent.session.pending import PendingTurn
+from selam_agent.session.phrases import Phrases
+from selam_agent.session.reply import Audible, Over, Reply
+from selam_agent.session.speaker import Speaker, choose
+from selam_agent.session.tools import Toolbox
+from selam_agent.settings import Turns
+
+Own: TypeAlias = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
+
+
+class Replies:
+    """Makes replies, lets one out at a time, and remembers the conversation."""
+
+    def __init__(
+        self,
+        *,
+        session_id: str,
+        config: SessionConfig,
+        engines: Engines,
+        packs: Packs,
+        timings: Turns,
+        speaker: Speaker,
+        toolbox: Toolbox,
+        phrases: Phrases,
+        emit: Callable[[events.Event], None],
+        report: Callable[[Audible | Over], None],
+        now: Callable[[ZoneInfo], datetime],
+        own: Own,
+    ) -> None:
+        self._session_id = session_id
+        self._config = config
+        self._engines = engines
+        self._packs = packs
+        self._timings = timings
+        self._toolbox = toolbox
+        self._phrases = phrases
+        self._emit = emit
+        self._report = report
+        self._now = now
+        self._own = own
+        self._numbers = count(1)
+        # Why nothing may be sent at the moment.
+        self._pauses: set[str] = set()
+        # Why the session ends when a certain reply has been heard.
+        self._last_words: tuple[Reply, str] | None = None
+        self.speaker = speaker
+        self.history = History()
+        self.current: tuple[Reply, PendingTurn | None] | None = None
+        # A reply that nothing the caller says may stop.
+        self._protected: Reply | None = None
+
+    # ------------------------------------------------------------ known
+
+    @property
+    def speaking(self) -> bool:
+        """Whether a reply is audible."""
+        return self.current is not None and self.current[0].audible
+
+    @property
+    def protected(self) -> bool:
+        """Whether the current reply is one that the caller cannot interrupt."""
+        return self.current is not None and self.current[0] is self._protected
+
+    def heard(self) -> str:
+        """What was heard so far of the current reply."""
+        return self.current[0].heard() if self.current is not None else ""
+
+    # ------------------------------------------------------------ making
+
+    def ask(self, text: str, number: int, speaker: Speaker) -> Reply:
+        """An answer to the caller's words, at work behind its closed gate."""
+        reply_id = self._next_id()
+        pack = speaker.pack
+        filler_ms = self._config.filler_ms if self._config.filler_ms is not None else self._timings.filler_ms
+        answer = Answer(
+            model=self._engines.chat_model,
+            request=self.request(text, speaker),
+            toolbox=self._toolbox,
+            turn_id=number,
+            reply_id=reply_id,
+            goodbye=pack.says["goodbye"],
+            filler=Filler(pack.says["filler"], filler_ms / 1000) if filler_ms else None,
+        )
+        return self._make(answer, number, speaker, reply_id)
+
+    def say(
+        self, text: str, turn: PendingTurn | None = None, *, protected: bool = False, last: str = ""
+    ) -> None:
+        """Speaks a fixed text as the current reply; ``last``: why the session ends when it was heard."""
+        reply = self._make(text, turn.turn if turn is not None else 0, self.speaker, self._next_id())
+        if protected:
+            self._protected = reply
+        if last:
+            self._last_words = (reply, last)
+        self.let_go(reply, turn)
+
+    def request(self, text: str | None, speaker: Speaker) -> ChatRequest:
+        """The conversation so far, with the caller's new words."""
+        messages = self.history.messages
+        if text is not None:
+            messages = (*messages, Message(role="user", content=text))
+        return ChatRequest(
+            messages=messages,
+            language=speaker.pack.code,
+            now=self._now(ZoneInfo(speaker.pack.timezone)),
+            instructions=self._config.instructions,
+            tools=self._toolbox.tools if self._engines.chat_model.info.calls_tools else (),
+            session_id=self._session_id,
+        )
+
+    def suggestions(self) -> tuple[str, ...]:
+        """What the caller could say now."""
+        return self._engines.chat_model.suggestions(self.request(None, self.speaker))
+
+    # ------------------------------------------------------------ running
+
+    def let_go(self, reply: Reply, turn: PendingTurn | None) -> None:
+        """This is the answer: its gate opens."""
+        self.current = (reply, turn)
+        if self._pauses:
+            reply.pause()
+        reply.open()
+
+    def audible(self, message: Audible) -> None:
+        """The first sample left."""
+        if self.current is None or self.current[0] is not message.reply:
+            return
+        reply, turn = self.current
+        if turn is not None:
+            self._emit(turn.metrics(reply.marks, reply.reply_id, message.at))
+
+    def over(self, message: Over) -> tuple[bool, str]:
+        """A reply has ended by itself.
+
+        Returns whether it was the current one, and why the session is to end now, or nothing.
+        """
+        if self.current is None or self.current[0] is not message.reply:
+            return False, ""
+        reply = message.reply
+        last = ""
+        if self._last_words is not None and self._last_words[0] is reply:
+            last = self._last_words[1]
+        if not reply.interrupted and reply.answer is not None and reply.answer.ends_call:
+            last = "agent"
+        self.settle()
+        return True, last
+
+    def stop(self) -> None:
+        """Ends the current reply, if there is one."""
+        if self.current is not None:
+            self.current[0].stop()
+            self.settle()
+
+    def settle(self) -> None:
+        """The current reply is over: the conversation is what was said and what was heard."""
+        assert self.current is not None
+        reply, turn = self.current
+        self.current = None
+        if turn is not None and turn.understood:
+            assert turn.transcript is not None
+            self.history.caller_said(turn.transcript.text)
+        if reply.answer is not None:
+            self.history.add(reply.answer.record(reply.heard_text, interrupted=reply.interrupted))
+        else:
+            self.history.agent_was_heard(reply.heard_text, interrupted=reply.interrupted)
+
+    def hold(self) -> None:
+        """Stops sending for the moment."""
+        if self.current is not None:
+            self.current[0].pause()
+
+    def release(self, *, repeat: bool) -> None:
+        """Goes on with what was held, unless there is another reason to wait."""
+        if self.current is not None and not self._pauses:
+            self.current[0].resume(repeat=repeat)
+
+    def pause(self, reason: str) -> None:
+        """Nothing is sent until ``resume`` for the same reason."""
+        self._pauses.add(reason)
+        self.hold()
+
+    def resume(self, reason: str) -> None:
+        self._pauses.discard(reason)
+        self.release(repeat=False)
+
+    def lose(self, since: float) -> None:
+        """The client is gone and was last there at ``since`` (loop time, s)."""
+        self._pauses.add("away")
+        if self.current is not None:
+            self.current[0].lose(since)
+
+    def played(self, reply_id: str, played_ms: float) -> None:
+        """The client says how much of a reply it has played; of another than the current it is late."""
+        if self.current is not None and self.current[0].reply_id == reply_id:
+            self.current[0].played(played_ms)
+
+    # ------------------------------------------------------------ voices and wishes
+
+    def speaker_for(self, language: str) -> Speaker:
+        """A voice of this language. Raises SessionError when its engine is missing."""
+        if language == self.speaker.pack.code:
+            return self.speaker
+        voice = self._packs.default_voice(language).name
+        return choose(self._packs, self._engines.synthesizers, voice)
+
+    def follow(self, language: str) -> None:
+        """Without a fixed language the agent answers in the caller's, with a voice of it."""
+        self._change_voice(self.speaker_for(language), "caller_language")
+
+    def configure(self, config: SessionConfig, speaker: Speaker) -> None:
+        """New wishes of the client, for the replies from now on."""
+        self._config = config
+        self._change_voice(speaker, "client")
+
+    # ------------------------------------------------------------ inside
+
+    def _change_voice(self, speaker: Speaker, reason: str) -> None:
+        old, self.speaker = self.speaker, speaker
+        if speaker.voice.name != old.voice.name:
+            self._emit(
+                events.VoiceChanged(
+                    old_voice=old.voice.name,
+                    new_voice=speaker.voice.name,
+                    language=speaker.pack.code,
+                    reason=reason,
+                )
+            )
+
+    def _next_id(self) -> str:
+        return f"{self._session_id}-{next(self._numbers)}"
+
+    def _make(self, items: Answer | str, number: int, speaker: Speaker, reply_id: str) -> Reply:
+        reply = Reply(
+            reply_id=reply_id,
+            turn_id=number,
+            items=items,
+            speaker=speaker,
+            config=self._config,
+            timings=self._timings,
+            phrases=self._phrases,
+            emit=self._emit,
+            report=self._report,
+        )
+        self._own(reply.run(), f"reply {reply.reply_id}")
+        return reply

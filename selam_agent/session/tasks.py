@@ -1,0 +1,35 @@
+"""The tasks of one session: whatever is begun is ended with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+class Tasks:
+    """Owns tasks; ``budget_s`` is how long a cancelled one may take."""
+
+    def __init__(self, owner: str, budget_s: float) -> None:
+        self._owner = owner
+        self._budget_s = budget_s
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def own(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Starts it."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def aclose(self) -> None:
+        """Cancels all; abandons and logs what swallows its cancellation."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            _, hanging = await asyncio.wait(self._tasks, timeout=self._budget_s)
+            for task in hanging:
+                log.error("%s: %s ignores cancellation; abandoned", self._owner, task.get_name())

@@ -1,0 +1,160 @@
+"""Tools that the client carries out: asked for by the model, answered by ``tool_result``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from secrets import token_hex
+from typing import Any, Final
+
+from selam_agent import events
+from selam_agent.errors import ValidationError
+from selam_agent.ports import ToolCall
+
+log = logging.getLogger(__name__)
+
+END_CALL: Final = "end_call"
+# What the model reads as the result of a call that an interruption cut off.
+CANCELLED: Final = "cancelled"
+MAX_RESULT: Final = 32_000  # characters
+
+_END_CALL_TOOL: Final[Mapping[str, Any]] = {
+    "type": "function",
+    "function": {
+        "name": END_CALL,
+        "description": "Ends the call after what you have said was heard. Say goodbye in the same answer.",
+        "parameters": {"type": "object", "properties": {}},
+    },
+}
+_IDS_KEPT = 512
+
+
+@dataclass(slots=True)
+class _Pending:
+    event: events.ToolCall
+    results: dict[str, str]
+    done: asyncio.Future[None]
+
+
+class Toolbox:
+    """The tools of one session, and the calls that wait for the client."""
+
+    def __init__(self, emit: Callable[[events.Event], None], timeout_s: float) -> None:
+        self._emit = emit
+        self._timeout_s = timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._tools: tuple[Mapping[str, Any], ...] = ()
+        self._names: frozenset[str] = frozenset()
+        self.may_end_call = False
+        self._pending: dict[str, _Pending] = {}
+        self._ids: deque[str] = deque(maxlen=_IDS_KEPT)
+        # While the client is away the clock of its calls stands still.
+        self._present = asyncio.Event()
+        self._present.set()
+        self._away_since = 0.0
+        self._away_s = 0.0
+
+    def offer(self, tools: Sequence[Mapping[str, Any]], *, end_call: bool) -> None:
+        """``tools`` in the OpenAI function form, checked; the model may use these from now on."""
+        self._tools = (*tools, _END_CALL_TOOL) if end_call else tuple(tools)
+        self._names = frozenset(str(each["function"]["name"]) for each in tools)
+        self.may_end_call = end_call
+
+    @property
+    def tools(self) -> tuple[Mapping[str, Any], ...]:
+        return self._tools
+
+    def name(self, call: ToolCall) -> ToolCall:
+        """The call under an id that no other call of the session has."""
+        if not call.id or call.id in self._ids:
+            call = replace(call, id=f"call_{token_hex(8)}")
+        self._ids.append(call.id)
+        return call
+
+    async def run(
+        self, calls: Sequence[ToolCall], results: dict[str, str], *, turn_id: int, reply_id: str
+    ) -> None:
+        """Has the client carry these out; puts each result into ``results`` as it comes."""
+        waiting: set[asyncio.Future[None]] = set()
+        for call in calls:
+            if call.name not in self._names:
+                results[call.id] = json.dumps({"error": f"there is no tool {call.name}"})
+                continue
+            event = events.ToolCall(
+                call_id=call.id,
+                tool=call.name,
+                arguments=dict(call.arguments),
+                turn_id=turn_id,
+                reply_id=reply_id,
+            )
+            pending = self._pending[call.id] = _Pending(event, results, self._loop.create_future())
+            waiting.add(pending.done)
+            if self._present.is_set():
+                self._emit(event)
+        try:
+            await self._wait(waiting)
+        finally:
+            late = [call for call in calls if call.id in self._pending and call.id not in results]
+            for call in calls:
+                self._pending.pop(call.id, None)
+        for call in late:
+            log.info("tool %s did not answer within %g s", call.name, self._timeout_s)
+            results[call.id] = json.dumps({"error": f"no answer within {self._timeout_s:g} s"})
+            self._emit(
+                events.Notice(
+                    code="tool_timeout",
+                    message=f"The tool {call.name} did not answer within {self._timeout_s:g} s.",
+                    details={"call_id": call.id, "name": call.name},
+                )
+            )
+
+    def check(self, call_id: str) -> None:
+        """Raises ValidationError when no call of this id waits for a result."""
+        pending = self._pending.get(call_id)
+        if pending is None or pending.done.done():
+            raise ValidationError(
+                f"No call {call_id[:64]!r} waits for a result; it may be answered, timed out or cancelled.",
+                code="unknown_call",
+            )
+
+    def finish(self, call_id: str, result: str) -> None:
+        """The client's result; ignored when the call is gone meanwhile."""
+        pending = self._pending.get(call_id)
+        if pending is not None and not pending.done.done():
+            pending.results[call_id] = result
+            pending.done.set_result(None)
+
+    def leave(self) -> None:
+        """The client is gone for now: calls wait for it."""
+        if self._present.is_set():
+            self._away_since = self._loop.time()
+            self._present.clear()
+
+    def come_back(self) -> None:
+        """The client is here again and is told once more what it was asked for."""
+        if not self._present.is_set():
+            self._away_s += self._loop.time() - self._away_since
+            self._present.set()
+            for pending in self._pending.values():
+                if not pending.done.done():
+                    self._emit(pending.event)
+
+    async def _wait(self, waiting: set[asyncio.Future[None]]) -> None:
+        due = self._loop.time() - self._away_s + self._timeout_s
+        while waiting:
+            await self._present.wait()
+            left = due + self._away_s - self._loop.time()
+            if left <= 0:
+                return
+            _, waiting = await asyncio.wait(waiting, timeout=left)
+
+
+def result_text(result: Any, *, is_error: bool) -> str:
+    """A client's result as the model reads it: text as it is, anything else as JSON."""
+    if is_error:
+        result = {"error": result}
+    return result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
