@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from selam_agent.ports import Pcm16
-from tests.scenarios.dsl import Cue, Pause, Scenario, Sound, Stall, Step, Words
+from tests.scenarios.dsl import Cue, Pause, Scenario, Sound, Stall, Words
 from tests.scenarios.sound import RATE, Said, background, say, sound
 
 PACKET_MS = 20
@@ -21,9 +21,9 @@ PACKET = RATE * PACKET_MS // 1000
 # The room's own noise: no two packets are the same, so audio can be found again by its samples.
 _ROOM_DBFS = -72.0
 # After the last word the call goes on for longer than any patience and any engine.
-_SETTLE_MS = 4200.0
-_QUIET_MS = 1500.0
-_CALL_MS = 60_000.0
+_SETTLE_MS = 3600.0
+_QUIET_MS = 1000.0
+_CALL_MS = 45_000.0
 # At the beginning of a call nobody speaks yet.
 _LEAD_IN_MS = 300
 
@@ -138,7 +138,9 @@ class Ears:
 class Caller:
     """Follows one scenario. ``send`` takes a packet; ``ears`` must be fed by whoever hears the agent."""
 
-    def __init__(self, scenario: Scenario, send: Callable[[Pcm16, float], Awaitable[None]], seed: int = 1) -> None:
+    def __init__(
+        self, scenario: Scenario, send: Callable[[Pcm16, float], Awaitable[None]], seed: int = 1
+    ) -> None:
         self.scenario = scenario
         self.ears = Ears(scenario.playback == "buffered")
         self.spoken: list[Spoken] = []
@@ -291,7 +293,3 @@ class Caller:
             if left > 0:
                 await asyncio.sleep(left / 1000)
             await self._send(packet, at)
-
-
-def step_is_words(step: Step) -> bool:
-    return isinstance(step, Words)

@@ -162,7 +162,7 @@ class Scenario:
     min_silence_ms: int | None = None
     max_silence_ms: int | None = None
     bounds: Bounds = Bounds()
-    # A fault of the product that makes it fail, or a part that is not built yet.
+    # A fault of the product that makes it fail, or a part that is not built yet; in a file also per language.
     known: str = ""
     # Why the real server with its embedded engines cannot run it.
     only_scripted: str = ""
@@ -187,7 +187,9 @@ class Scenario:
 
 def load(folder: Path = HERE) -> list[Scenario]:
     """All scenarios of all files, one per language. Raises ScenarioError."""
-    found = [each for path in sorted(folder.glob("*.toml")) if path.name != "words.toml" for each in read(path)]
+    found = [
+        each for path in sorted(folder.glob("*.toml")) if path.name != "words.toml" for each in read(path)
+    ]
     seen: dict[str, str] = {}
     for each in found:
         if each.id in seen:
@@ -259,7 +261,7 @@ def _scenario(table: Mapping[str, Any], language: str, where: str, file: str) ->
         min_silence_ms=table.get("min_silence_ms"),
         max_silence_ms=table.get("max_silence_ms"),
         bounds=_record(Bounds, table.get("bounds", {}), f"{where}: bounds"),
-        known=table.get("known", ""),
+        known=_known(table.get("known", ""), language, f"{where}: known"),
         only_scripted=table.get("only_scripted", ""),
     )
     if scenario.noise is not None:
@@ -277,10 +279,14 @@ def _step(entry: Any, language: str, where: str) -> Step:
     if not isinstance(entry, dict):
         raise ScenarioError(f"{where}: {entry!r} is neither words nor a pause in ms nor a table.")
     if "say" in entry:
-        named = {"text": _fill(entry["say"], language, where)} | {k: v for k, v in entry.items() if k != "say"}
+        named = {"text": _fill(entry["say"], language, where)} | {
+            k: v for k, v in entry.items() if k != "say"
+        }
         return _record(Words, named, where)
     if "sound" in entry:
-        sound = _record(Sound, {"kind": entry["sound"]} | {k: v for k, v in entry.items() if k != "sound"}, where)
+        sound = _record(
+            Sound, {"kind": entry["sound"]} | {k: v for k, v in entry.items() if k != "sound"}, where
+        )
         _one_of(sound.kind, get_args(SoundKind), f"{where}: sound")
         return sound
     makers: dict[str, Any] = {
@@ -290,11 +296,20 @@ def _step(entry: Any, language: str, where: str) -> Step:
         "stall": Stall,
     }
     if len(entry) != 1 or (key := next(iter(entry))) not in makers:
-        raise ScenarioError(f"{where}: {sorted(entry)} is no step; known are say, sound, {', '.join(makers)}.")
+        raise ScenarioError(
+            f"{where}: {sorted(entry)} is no step; known are say, sound, {', '.join(makers)}."
+        )
     if not isinstance(entry[key], int) or entry[key] < 0:
         raise ScenarioError(f"{where}: {key} must be a number of ms, not {entry[key]!r}.")
     step: Step = makers[key](entry[key])
     return step
+
+
+def _known(value: Any, language: str, where: str) -> str:
+    if isinstance(value, dict):
+        _only(value, set(LANGUAGES), where)
+        value = value.get(language, "")
+    return str(value)
 
 
 def _fill(text: str, language: str, where: str) -> str:

@@ -118,7 +118,11 @@ def _problems(scenario: Scenario, out: Outcome) -> list[str]:
 def over_bounds(out: Outcome) -> list[str]:
     """What took longer than the scenario's bounds."""
     bounds = out.scenario.bounds
-    pairs = (("v2v", out.v2v_voiced, bounds.v2v), ("stop", out.stop, bounds.stop), ("gap", out.gaps, bounds.gap))
+    pairs = (
+        ("v2v", out.v2v_voiced, bounds.v2v),
+        ("stop", out.stop, bounds.stop),
+        ("gap", out.gaps, bounds.gap),
+    )
     return [
         f"{name} {max(values):.0f} ms, at most {bound} wanted"
         for name, values, bound in pairs

@@ -114,7 +114,9 @@ def background(noise: Noise, language: str, seconds: int = 8) -> Pcm16:
     n = seconds * RATE
     if noise.kind == "babble":
         crowd = np.zeros(n)
-        for number, (other, variant) in enumerate(zip(LANGUAGES, ("f2", "m2", "f4", "m4", "f5"), strict=True)):
+        for number, (other, variant) in enumerate(
+            zip(LANGUAGES, ("f2", "m2", "f4", "m4", "f5"), strict=True)
+        ):
             voice = say(str(lexicon()[other]["open"]), other, variant, 170).pcm.astype(np.float64)
             crowd += np.roll(np.resize(voice, n), number * 9000)
         return level(crowd, noise.dbfs)
