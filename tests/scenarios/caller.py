@@ -193,7 +193,7 @@ class Caller:
             sent_ms = self._sent
         for _ in range(round(_SETTLE_MS) // PACKET_MS):
             await self._send(self._packet(), self._sent)
-        while self.now < _CALL_MS and (self.now < _SETTLE_MS or self.ears.busy(self.now)):
+        while self.now < _CALL_MS and (self.now < _SETTLE_MS or self.ears.busy(self.now)):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         await asyncio.sleep(_QUIET_MS / 1000)
 

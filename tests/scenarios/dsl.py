@@ -282,11 +282,11 @@ def _step(entry: Any, language: str, where: str) -> Step:
         named = {"text": _fill(entry["say"], language, where)} | {
             k: v for k, v in entry.items() if k != "say"
         }
-        return _record(Words, named, where)
+        words: Words = _record(Words, named, where)
+        return words
     if "sound" in entry:
-        sound = _record(
-            Sound, {"kind": entry["sound"]} | {k: v for k, v in entry.items() if k != "sound"}, where
-        )
+        named = {"kind": entry["sound"]} | {k: v for k, v in entry.items() if k != "sound"}
+        sound: Sound = _record(Sound, named, where)
         _one_of(sound.kind, get_args(SoundKind), f"{where}: sound")
         return sound
     makers: dict[str, Any] = {

@@ -164,7 +164,12 @@ def interruption(play: Play, number: int = 50) -> tuple[list[Figure], list[Outco
         return "".join(f" {_what(each.scenario)}" for each in outcomes[:12])
 
     return [
-        Figure("backchannels that stop the agent", f"{len(stopped)} of {len(back)}{names(stopped)}", "0", not stopped),
+        Figure(
+            "backchannels that stop the agent",
+            f"{len(stopped)} of {len(back)}{names(stopped)}",
+            "0",
+            not stopped,
+        ),
         Figure(
             "backchannels ≤ 500 ms with a gap ≤ 80 ms",
             f"{len(unheard)} of {len(short)}",
@@ -172,13 +177,15 @@ def interruption(play: Play, number: int = 50) -> tuple[list[Figure], list[Outco
             len(unheard) >= 0.9 * len(short),
         ),
         Figure("  gap p50, p95", f"{median(gaps):.0f}, {percentile(gaps, 0.95):.0f} ms", "", None),
-        Figure("coughs that leave silence", f"{len(silent)} of {len(coughs)}{names(silent)}", "0", not silent),
+        Figure(
+            "coughs that leave silence", f"{len(silent)} of {len(coughs)}{names(silent)}", "0", not silent
+        ),
         Figure(
             "  gap p50, p95", f"{median(cough_gaps):.0f}, {percentile(cough_gaps, 0.95):.0f} ms", "≤ 1000 ms",
             percentile(cough_gaps, 0.95) <= 1000,
         ),
         Figure(
-            "stop words missed", f"{len(missed)} of {len(stops) + len(immediate)}{names(missed)}", "0", not missed
+            "stop words missed", f"{len(missed)} of {len(stops + immediate)}{names(missed)}", "0", not missed
         ),
         Figure(
             "stop latency p50, p95, buffering clients",

@@ -9,11 +9,14 @@ from tests.scenarios.measure import Figure
 from tests.scenarios.outcome import Outcome, over_bounds
 
 _STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1c1c1c;background:#fff}
-table{border-collapse:collapse;margin:1rem 0;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ddd;
-vertical-align:top}th{font-weight:600}.yes{color:#176a2e}.no{color:#a41e1e}.known{color:#8a5a00}
-.wide{overflow-x:auto}small{color:#555}@media(prefers-color-scheme:dark){body{background:#151515;color:#e6e6e6}
-th,td{border-color:#333}.yes{color:#6fce8b}.no{color:#ff8f8f}.known{color:#e0b060}small{color:#aaa}}
+body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem}
+body{color:#1c1c1c;background:#fff}
+table{border-collapse:collapse;margin:1rem 0;width:100%}
+th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ddd;vertical-align:top}
+th{font-weight:600}.yes{color:#176a2e}.no{color:#a41e1e}.known{color:#8a5a00}
+.wide{overflow-x:auto}small{color:#555}
+@media(prefers-color-scheme:dark){body{background:#151515;color:#e6e6e6}th,td{border-color:#333}
+.yes{color:#6fce8b}.no{color:#ff8f8f}.known{color:#e0b060}small{color:#aaa}}
 """
 
 
@@ -25,8 +28,8 @@ def page(
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
         f"<title>{scores.NAME}</title><style>{_STYLE}</style><h1>{scores.NAME}</h1>",
-        f"<p>{len(outcomes)} calls. Engines: {escape(engines)}. Callers are espeak voices; nobody real has been ",
-        "heard. Times in ms.</p>",
+        f"<p>{len(outcomes)} calls. Engines: {escape(engines)}. Callers are espeak voices; ",
+        "nobody real has been heard. Times in ms.</p>",
         _table(
             scores.HEADINGS, [[escape(cell) for cell in row] for row in scores.rows(scores.score(outcomes))]
         ),
