@@ -1,4 +1,4 @@
-"""A simulated caller: it speaks its lines in real time, listens, waits its turn, and cuts in.
+"""A simulated caller: it speaks its lines in real time, listens, waits its turn, cuts in and coughs.
 
 Its microphone never stops: 20 ms packets leave on an absolute schedule, silence included, over a
 real connection. What it hears is placed where a listener would hear it.
@@ -7,6 +7,7 @@ real connection. What it hears is placed where a listener would hear it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -26,11 +27,15 @@ from selam_agent.client import (
 )
 from selam_agent.ports import Pcm16
 from selam_agent.programs.caller_voice import RATE
-from selam_agent.programs.recording import Playout, Recording, Spoken, combine
+from selam_agent.programs.microphone import Microphone
+from selam_agent.programs.recording import Playout, Recording, Spoken, WentOn, combine
 
-PACKET_MS = 20
-_PACKET = RATE * PACKET_MS // 1000
 _OUTPUT_RATE = 24_000
+# Audio that comes so long after a sound over the agent shows that it talks on: by then a server, even
+# a busy one, has noticed the sound and judged it.
+_AFTER_MS = 600
+# The caller gives the agent so long to be heard again.
+_GOES_ON_S = 2.0
 
 
 class CallFailed(Exception):  # noqa: N818
@@ -42,15 +47,19 @@ class Say:
     """A line and its cue.
 
     ``cut_in_ms`` None: when the agent has finished, after the pause a person makes. Otherwise that
-    many ms after the agent's answer to the line before began to be heard.
+    many ms after the agent's answer began to be heard; after a line over it that asked for nothing,
+    from the end of that line or of the silence that it caused.
+    ``goes_on``: it asks for nothing; the agent is to go on. ``sound``: what it is, when it has no words.
     """
 
     text: str
     audio: Pcm16
     cut_in_ms: float | None = None
+    goes_on: bool = False
+    sound: str | None = None
 
 
-Listener = Callable[[float, "Spoken | ClientEvent"], None]
+Listener = Callable[[float, "Spoken | WentOn | ClientEvent"], None]
 
 
 class SimulatedCaller:
@@ -81,18 +90,17 @@ class SimulatedCaller:
         self._pause_ms = pause_ms
         self._patience = patience_s
         self._linger_ms = linger_ms
-        noise = np.random.default_rng(seed).standard_normal(RATE * 4)
-        self._noise: Pcm16 = (noise * 32768 * 10 ** (noise_dbfs / 20)).astype(np.int16)
-        self._line: Pcm16 = np.zeros(0, np.int16)
-        self._said = asyncio.Event()
-        self._sent: list[Pcm16] = []
+        self._mouth = Microphone(noise_dbfs, seed)
         self._lines: list[Spoken] = []
         self._events: list[tuple[float, ClientEvent]] = []
         self._heard: dict[str, tuple[float, float]] = {}
         self._changed = asyncio.Event()
         self._playout = Playout(_OUTPUT_RATE)
+        self._chunks_came: list[float] = []
         self._begun = 0.0
+        # The last line that asks for an answer, and when the agent was heard again after one over it.
         self._since = 0.0
+        self._again = 0.0
 
     async def call(
         self, script: Sequence[Say], *, language: str, voice: str, greeting: str | None = None
@@ -115,7 +123,9 @@ class SimulatedCaller:
         self._playout = Playout(session.sample_rate)
         self._begun = time.monotonic()
         self._on_event(0.0, session)
-        microphone = asyncio.create_task(self._microphone())
+        microphone = asyncio.create_task(
+            self._mouth.run(self._begun, lambda packet: self._client.send_audio(packet, sample_rate=RATE))
+        )
         ears = asyncio.create_task(self._listen())
         try:
             await self._follow(script, greeted=bool(greeting), watch=(microphone, ears))
@@ -127,7 +137,7 @@ class SimulatedCaller:
         return combine(
             language=language,
             voice=voice,
-            sent=self._sent,
+            sent=self._mouth.sent,
             sent_rate=RATE,
             playout=self._playout,
             lines=self._lines,
@@ -160,25 +170,58 @@ class SimulatedCaller:
         for say, following in zip(script, (*script[1:], None), strict=True):
             if say.cut_in_ms is not None:
                 await self._until(lambda: self._began() is not None, f"an answer before “{say.text}”")
-                moment = (self._began() or 0.0) + say.cut_in_ms
+                moment = max(self._began() or 0.0, self._again) + say.cut_in_ms
                 await asyncio.sleep(max(0.0, moment - self._now()) / 1000)
-            await self._say(say)
+            spoken = await self._say(say)
+            if say.goes_on and not await self._goes_on(spoken):
+                return  # what follows would make no sense; the report says what went wrong
             if following is None or following.cut_in_ms is None:
                 await self._until(self._finished, f"an answer to “{say.text}”")
                 await self._pause()
         while (left := self._linger_ms - (self._now() - self._last_word())) > 0:  # noqa: ASYNC110
             await asyncio.sleep(left / 1000)
 
-    async def _say(self, say: Say) -> None:
+    async def _say(self, say: Say) -> Spoken:
         """Speaks a line to its last sample."""
-        self._said.clear()
-        start = len(self._sent) * PACKET_MS
-        spoken = Spoken(say.text, start, start + say.audio.size * 1000 / RATE, say.cut_in_ms is not None)
+        start = self._mouth.sent_ms
+        spoken = Spoken(
+            say.text,
+            start,
+            start + say.audio.size * 1000 / RATE,
+            cut_in=say.cut_in_ms is not None,
+            goes_on=say.goes_on,
+            sound=say.sound,
+        )
         self._lines.append(spoken)
-        self._line = say.audio
-        self._since = start
+        if not say.goes_on:
+            self._since, self._again = start, 0.0
         self._on_event(start, spoken)
-        await self._said.wait()
+        await self._mouth.say(say.audio)
+        return spoken
+
+    async def _goes_on(self, line: Spoken) -> bool:
+        """Whether the agent talks on after a line that asks for nothing; notes how long it was silent."""
+
+        def settled() -> bool:
+            return self._stopped_since(line.start_ms) or self._talks_on(line)
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GOES_ON_S):
+                while not settled():
+                    self._changed.clear()
+                    await self._changed.wait()
+        if self._stopped_since(line.start_ms) or not self._talks_on(line):
+            return False
+        line.gap_ms, again = self._playout.gap(line.start_ms, self._now())
+        self._again = max(again, line.end_ms)
+        self._on_event(self._now(), WentOn(line))
+        return True
+
+    def _talks_on(self, line: Spoken) -> bool:
+        return bool(self._chunks_came) and self._chunks_came[-1] >= line.end_ms + _AFTER_MS
+
+    def _stopped_since(self, start_ms: float) -> bool:
+        return any(at >= start_ms and isinstance(e, AudioEnd) and e.interrupted for at, e in self._events)
 
     async def _pause(self) -> None:
         await asyncio.sleep(self._random.uniform(*self._pause_ms) / 1000)
@@ -222,25 +265,6 @@ class SimulatedCaller:
     def _now(self) -> float:
         return (time.monotonic() - self._begun) * 1000
 
-    async def _microphone(self) -> None:
-        # A packet leaves when its last sample has been spoken: 20 ms after its first.
-        while True:
-            due = self._begun + (len(self._sent) + 1) * PACKET_MS / 1000
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            packet = self._next_packet()
-            self._sent.append(packet)
-            await self._client.send_audio(packet.tobytes(), sample_rate=RATE)
-
-    def _next_packet(self) -> Pcm16:
-        offset = len(self._sent) * _PACKET % (self._noise.size - _PACKET)
-        packet = self._noise[offset : offset + _PACKET].astype(np.int32)
-        if self._line.size:
-            part, self._line = self._line[:_PACKET], self._line[_PACKET:]
-            packet[: part.size] += part
-            if not self._line.size:
-                self._said.set()
-        return np.clip(packet, -32768, 32767).astype(np.int16)
-
     async def _listen(self) -> None:
         async for event in self._client.events():
             at = (event.received - self._begun) * 1000
@@ -261,5 +285,6 @@ class SimulatedCaller:
     def _hear(self, at: float, chunk: AudioChunk) -> None:
         samples = np.frombuffer(chunk.audio[: len(chunk.audio) // 2 * 2], np.int16)
         start = self._playout.add(at, samples)
+        self._chunks_came.append(at)
         first, _ = self._heard.get(chunk.reply_id, (start, 0.0))
         self._heard[chunk.reply_id] = (first, self._playout.end_ms)

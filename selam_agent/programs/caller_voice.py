@@ -64,6 +64,31 @@ async def speak_lines(lines: Sequence[Line]) -> list[Pcm16]:
     return [np.frombuffer(base64.b64decode(text), np.int16) for text in json.loads(output)]
 
 
+def cough(seed: int = 3) -> Pcm16:
+    """A cough of 250 ms as int16 [n] at 16 kHz, as loud as speech: breath through a throat, no words.
+
+    Noise with two resonances, a sudden onset, a quick decay and a second, softer breath: made to
+    sound like one, not measured.
+    """
+    length = RATE // 4
+    seconds = np.arange(length) / RATE
+    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(length))
+    hertz = np.fft.rfftfreq(length, 1 / RATE)
+    throat = sum(gain / (1 + ((hertz - centre) / width) ** 2) for centre, width, gain in _THROAT)
+    burst = np.fft.irfft(spectrum * throat, length)
+    envelope = np.minimum(seconds / 0.01, 1) * (np.exp(-seconds / 0.07) + 0.12 * (seconds > 0.12))
+    envelope *= np.minimum((seconds[-1] - seconds) / 0.04, 1)
+    shaped = burst * envelope
+    samples: Pcm16 = (shaped * (_PEAK * 32767 / np.abs(shaped).max())).astype(np.int16)
+    return samples
+
+
+# Centre and half width in Hz, and gain.
+_THROAT = ((700.0, 250.0, 1.0), (1900.0, 500.0, 0.6))
+# The sounds without words that a line of a story can be.
+SOUNDS = {"cough": cough}
+
+
 def _child() -> None:
     from selam_agent.engines.espeak_library import EspeakLibrary, WordMark
     from selam_agent.programs.media import resample

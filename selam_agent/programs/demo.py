@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ from rich.console import Console
 from selam_agent.client import ClientError, SelamClient
 from selam_agent.ports import Pcm16
 from selam_agent.programs.caller import CallFailed, Say, SimulatedCaller
-from selam_agent.programs.caller_voice import Line, VoiceFailed, speak_lines
+from selam_agent.programs.caller_voice import SOUNDS, Line, VoiceFailed, speak_lines
 from selam_agent.programs.local_server import LocalServer, ServerFailed, local_server
 from selam_agent.programs.page import write_page
 from selam_agent.programs.recording import Recording
 from selam_agent.programs.report import report
-from selam_agent.programs.story import STORIES, Story
+from selam_agent.programs.story import STORIES, Story, StoryLine
 from selam_agent.programs.terminal import CallView
 
 
@@ -46,7 +46,12 @@ async def _calls(
 ) -> tuple[list[tuple[Recording, dict[str, Any]]], str]:
     begun = time.monotonic()
     console.print("Starting a server of its own on a free port, offline …")
-    lines = [Line(line.text, story.caller, pitch=story.pitch) for story in stories for line in story.lines]
+    lines = [
+        Line(line.text, story.caller, pitch=story.pitch)
+        for story in stories
+        for line in story.lines
+        if line.sound is None
+    ]
     speaking = asyncio.create_task(speak_lines(lines))
     try:
         async with local_server() as server:
@@ -54,7 +59,8 @@ async def _calls(
             console.print(server.engines, style="yellow", soft_wrap=True)
             spoken = iter(await speaking)
             calls = [
-                await _call(server, story, [next(spoken) for _ in story.lines], console) for story in stories
+                await _call(server, story, [_sound(line, spoken) for line in story.lines], console)
+                for story in stories
             ]
             return calls, server.engines
     finally:
@@ -62,11 +68,18 @@ async def _calls(
         await asyncio.gather(speaking, return_exceptions=True)
 
 
+def _sound(line: StoryLine, spoken: Iterator[Pcm16]) -> Pcm16:
+    return next(spoken) if line.sound is None else SOUNDS[line.sound]()
+
+
 async def _call(
     server: LocalServer, story: Story, audio: list[Pcm16], console: Console
 ) -> tuple[Recording, dict[str, Any]]:
     view = CallView(console, story)
-    script = [Say(line.text, pcm, line.cut_in_ms) for line, pcm in zip(story.lines, audio, strict=True)]
+    script = [
+        Say(line.text, pcm, line.cut_in_ms, line.goes_on, line.sound)
+        for line, pcm in zip(story.lines, audio, strict=True)
+    ]
     async with SelamClient(server.url, api_key=server.api_key, voice=story.voice) as client:
         caller = SimulatedCaller(client, on_event=view.show)
         recording = await caller.call(
@@ -90,10 +103,14 @@ def _closing(console: Console, reports: Sequence[dict[str, Any]], page: Path) ->
             console.print(f"{data['title']}: {problem}.", style="bold red", soft_wrap=True)
     failed = any(data["problems"] for data in reports)
     if not failed:
-        said = sum(1 for data in reports for turn in data["turns"] if turn["who"] == "caller")
+        lines = [turn for data in reports for turn in data["turns"] if turn["who"] == "caller"]
+        over = sum(turn["goes_on"] for turn in lines)
+        talked_on = f" The agent talked on through {over} sounds that asked for nothing." if over else ""
         booked = ", ".join(str(data["result"]["at"]) for data in reports)
         console.print(
-            f"All {said} lines understood and answered. Booked: {booked}", style="bold green", soft_wrap=True
+            f"All {len(lines) - over} lines understood and answered.{talked_on} Booked: {booked}",
+            style="bold green",
+            soft_wrap=True,
         )
     console.print(f"Listen and look:  {page.resolve()}", soft_wrap=True)
     console.print("Talk to it:       make serve   (or: selam-agent serve)", soft_wrap=True)

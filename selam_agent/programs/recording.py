@@ -40,6 +40,23 @@ class Playout:
         ]
         self.end_ms = min(self.end_ms, at_ms)
 
+    def gap(self, since_ms: float, until_ms: float) -> tuple[float, float]:
+        """The longest time between two moments in which nothing was played: length and end, in ms.
+
+        Silence that lasts beyond ``until_ms`` counts if what ends it is queued. ``(0, since_ms)``
+        without any.
+        """
+        played_to, longest, again = since_ms, 0.0, since_ms
+        for start, samples in self._pieces:
+            begin, end = start * 1000 / self.rate, (start + samples.size) * 1000 / self.rate
+            if played_to > until_ms:
+                break
+            # Pieces lie on whole samples: less than a millisecond is none.
+            if begin - played_to > max(longest, 1.0):
+                longest, again = begin - played_to, begin
+            played_to = max(played_to, end)
+        return longest, again
+
     def heard(self, length: int) -> Pcm16:
         """int16 [length] at :attr:`rate`."""
         out = np.zeros(length, np.int16)
@@ -51,12 +68,27 @@ class Playout:
 
 @dataclass(slots=True)
 class Spoken:
-    """A line of the caller: when its first and its last sample left, in ms."""
+    """A line of the caller: when its first and its last sample left, in ms.
+
+    ``goes_on``: it asks for nothing, and the agent is to go on; ``gap_ms`` is for how long the agent
+    was silent all the same, None as long as (or if) it was not heard again. ``sound``: a sound
+    without words, such as ``cough``.
+    """
 
     text: str
     start_ms: float
     end_ms: float
     cut_in: bool = False
+    goes_on: bool = False
+    sound: str | None = None
+    gap_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WentOn:
+    """The agent was heard again after a line that asks for nothing."""
+
+    line: Spoken
 
 
 @dataclass(slots=True)

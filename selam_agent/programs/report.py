@@ -20,14 +20,21 @@ from selam_agent.client import (
     TurnMetrics,
     WarningEvent,
 )
+from selam_agent.programs.explained import decision_meaning, speculation_meaning
 from selam_agent.programs.recording import Recording, Spoken
 from selam_agent.programs.story import Story, same_words
 
+# An agent that is to go on must be heard again within this time.
+GOES_ON_MS = 1200
 STAGES = ("endpoint", "stt", "llm", "tts", "send")
 
 
 def report(recording: Recording, story: Story, now: datetime) -> dict[str, Any]:
-    """``problems`` is empty when every line was understood and answered and the result is right."""
+    """``problems`` is empty when all went as it must.
+
+    That is: every line that is meant was understood and answered, the agent went on after those that
+    are not, and the result is right.
+    """
     understood = _understood(recording)
     result = next((event.data for _, event in reversed(recording.events) if isinstance(event, Result)), None)
     turns = sorted(
@@ -70,6 +77,10 @@ def _caller_turns(recording: Recording, story: Story, understood: list[str]) -> 
             "gloss": planned.gloss,
             "understood": heard,
             "cut_in": line.cut_in,
+            "goes_on": line.goes_on,
+            "sound": line.sound,
+            "gap_ms": None if line.gap_ms is None else round(line.gap_ms),
+            "stop_ms": _stop_ms(recording, line),
         }
         for line, planned, heard in zip(recording.lines, story.lines, understood, strict=False)
     ]
@@ -99,11 +110,18 @@ def _agent_turns(recording: Recording) -> list[dict[str, Any]]:
     return turns
 
 
-def _latency(metrics: TurnMetrics | None) -> dict[str, int] | None:
+def _latency(metrics: TurnMetrics | None) -> dict[str, int | str] | None:
     if metrics is None:
         return None
-    stages = {stage: round(float(getattr(metrics, f"{stage}_ms"))) for stage in STAGES}
-    return stages | {"total": round(metrics.v2v_ms or sum(stages.values()))}
+    stages: dict[str, int | str] = {stage: round(float(getattr(metrics, f"{stage}_ms"))) for stage in STAGES}
+    speculation = str(metrics.raw.get("speculation", ""))
+    wasted_ms = round(float(metrics.raw.get("wasted_ms", 0.0)))
+    return stages | {
+        "total": round(metrics.v2v_ms or sum(getattr(metrics, f"{stage}_ms") for stage in STAGES)),
+        "speculation": speculation,
+        "wasted": wasted_ms,
+        "meaning": speculation_meaning(speculation, wasted_ms),
+    }
 
 
 def _decisions(recording: Recording) -> list[dict[str, Any]]:
@@ -113,6 +131,7 @@ def _decisions(recording: Recording) -> list[dict[str, Any]]:
             "at_ms": round(event.at_ms if abs(event.at_ms - at) < 1000 else at),
             "decision": event.decision,
             "reason": event.reason,
+            "meaning": decision_meaning(event.decision, event.reason),
         }
         for at, event in recording.events
         if isinstance(event, Decision)
@@ -121,17 +140,18 @@ def _decisions(recording: Recording) -> list[dict[str, Any]]:
 
 def _problems(recording: Recording, story: Story, understood: list[str], now: datetime) -> Iterable[str]:
     for line, heard in zip(recording.lines, understood, strict=True):
+        if line.goes_on:
+            yield from _over_the_agent(recording, line, heard)
+            continue
         if not same_words(line.text, heard):
             what = f"“{heard}”" if heard else "nothing"
             yield f"the caller said “{line.text}” and the server understood {what}"
         if not _answered(recording.events, recording.lines, line):
             yield f"the agent did not answer “{line.text}”"
+        if line.cut_in and _stop_ms(recording, line) is None:
+            yield f"the caller cut in with “{line.text}” and the agent did not stop"
     for planned in story.lines[len(recording.lines) :]:
         yield f"the caller never came to say “{planned.text}”"
-    if any(line.cut_in for line in recording.lines) and not any(
-        isinstance(event, AudioEnd) and event.interrupted for _, event in recording.events
-    ):
-        yield "the caller cut in and the agent did not stop"
     accepted = story.accepted(now)
     results = [event.data for _, event in recording.events if isinstance(event, Result)]
     if not results:
@@ -143,7 +163,32 @@ def _problems(recording: Recording, story: Story, understood: list[str], now: da
             yield f"the server reported {event.type}: {event.message}"
 
 
+def _over_the_agent(recording: Recording, line: Spoken, heard: str) -> Iterable[str]:
+    """The agent is to go on as if nothing had been said."""
+    what = "a " + line.sound if line.sound else f"“{line.text}”"
+    if _stop_ms(recording, line) is not None:
+        yield f"the agent stopped for {what} over it, which asks for nothing"
+    elif line.gap_ms is None:
+        yield f"the agent was not heard again after {what} over it"
+    elif line.gap_ms > GOES_ON_MS:
+        yield f"the agent was silent for {line.gap_ms:.0f} ms after {what} over it"
+    if heard:
+        yield f"the agent took {what} over it for a turn: “{heard}”"
+
+
+def _stop_ms(recording: Recording, line: Spoken) -> int | None:
+    """From the first sample of this line to the last that was heard of the agent it stopped."""
+    until = _next_start(recording.lines, line)
+    for at, event in recording.events:
+        if line.start_ms <= at < until and isinstance(event, AudioEnd) and event.interrupted:
+            return round(recording.heard.get(event.reply_id, (at, at))[1] - line.start_ms)
+    return None
+
+
+def _next_start(lines: list[Spoken], line: Spoken) -> float:
+    return min((other.start_ms for other in lines if other.start_ms > line.start_ms), default=float("inf"))
+
+
 def _answered(events: list[tuple[float, ClientEvent]], lines: list[Spoken], line: Spoken) -> bool:
-    following = [other.start_ms for other in lines if other.start_ms > line.start_ms]
-    until = min(following, default=float("inf"))
+    until = _next_start(lines, line)
     return any(isinstance(event, Response) and line.start_ms < at <= until for at, event in events)

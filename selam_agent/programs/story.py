@@ -14,11 +14,16 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True, slots=True)
 class StoryLine:
-    """``gloss``: the line in English. ``cut_in_ms``: see :class:`selam_agent.programs.caller.Say`."""
+    """``gloss``: the line in English. The cues: see :class:`selam_agent.programs.caller.Say`.
+
+    ``sound``: of ``caller_voice.SOUNDS``, instead of words; ``text`` is then only its name.
+    """
 
     text: str
     gloss: str = ""
     cut_in_ms: float | None = None
+    goes_on: bool = False
+    sound: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,10 @@ AMHARIC = Story(
         StoryLine("ቀጠሮ መያዝ እፈልጋለሁ።", "I want to book an appointment."),
         StoryLine("ማክሰኞ።", "Tuesday."),
         StoryLine("ሦስት ሰዓት።", "Three o'clock (nine in the morning by the international clock)."),
-        StoryLine("አይ። ሰኞ።", "No. Monday.", cut_in_ms=3200),
+        # Over the confirmation: a sign of listening, a cough, and then a word that is meant.
+        StoryLine("እሺ።", "Okay.", cut_in_ms=650, goes_on=True),
+        StoryLine("cough", cut_in_ms=600, goes_on=True, sound="cough"),
+        StoryLine("ቆይ። ሰኞ።", "Wait. Monday.", cut_in_ms=1500),
         StoryLine("አዎ።", "Yes."),
     ),
     weekday=0,

@@ -27,7 +27,7 @@ from selam_agent.programs.caller import CallFailed, Say, SimulatedCaller
 from selam_agent.programs.caller_voice import RATE
 from selam_agent.programs.local_server import LocalServer, ServerFailed, local_server
 from selam_agent.programs.media import write_wav
-from selam_agent.programs.recording import Recording, Spoken
+from selam_agent.programs.recording import Recording, Spoken, WentOn
 
 LIMIT_S = 600
 # A pause inside the recording may be followed by more of it; this long after the last word it is over.
@@ -102,7 +102,7 @@ async def _talk(
         return await caller.call([Say(name, audio)], language=language, voice=voice)
 
 
-def _show(console: Console, what: Spoken | ClientEvent, *, private: bool) -> None:
+def _show(console: Console, what: Spoken | WentOn | ClientEvent, *, private: bool) -> None:
     said: str | None = None
     if isinstance(what, SessionStarted):
         # A private server has said it already, with the number of phrases.

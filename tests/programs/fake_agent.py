@@ -1,7 +1,8 @@
 """A voice agent in 120 lines that speaks the documented protocol and understands what it is told to.
 
 It hears by loudness alone: a run of sound and a pause is a turn, sound during its own speech is an
-interruption. What it "understands" and answers is a list.
+interruption, unless it is short: then the agent is silent for a moment and goes on. What it
+"understands" and answers is a list.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ class FakeAgent(socketio.AsyncNamespace):  # type: ignore[misc]
     turns: list[Turn]
     started: list[dict[str, Any]] = field(default_factory=list)
     silence_ms: int = 200
+    # Sound over the agent that stops it, and for how long shorter sound silences it.
+    stops_ms: int = 100
+    hesitates_ms: int = 0
     received_ms: float = 0.0
 
     def __post_init__(self) -> None:
@@ -44,6 +48,7 @@ class FakeAgent(socketio.AsyncNamespace):  # type: ignore[misc]
         self._quiet = 0
         self._turn = 0
         self._stopped = False
+        self._hesitates = False
 
     async def on_connect(self, sid: str, environ: Any, auth: Any = None) -> None:
         if (auth or {}).get("api_key") != KEY:
@@ -77,8 +82,11 @@ class FakeAgent(socketio.AsyncNamespace):  # type: ignore[misc]
         else:
             self._quiet += int(length)
         speaking = self._reply is not None and not self._reply.done()
-        if self._voiced > 100 and speaking:
+        if self._voiced > self.stops_ms and speaking:
             self._stopped = True
+        elif self._voiced and self._quiet > self.silence_ms and speaking and not self._stopped:
+            self._voiced = 0
+            self._hesitates = True
         elif self._voiced and self._quiet > self.silence_ms and not speaking and self._turn < len(self.turns):
             self._voiced = 0
             self._turn += 1
@@ -115,10 +123,14 @@ class FakeAgent(socketio.AsyncNamespace):  # type: ignore[misc]
             await self.emit("decision", decision, to=sid)
         await self.emit("response", {"text": turn.answer, **ids}, to=sid)
         stages = {"endpoint_ms": 200, "stt_ms": 25, "llm_ms": 1, "tts_ms": 30, "send_ms": 12, "v2v_ms": 268}
+        stages |= {"speculation": "miss", "wasted_ms": 40.4}
         await self.emit("turn_metrics", stages | ids, to=sid)
         tone = (6000 * np.sin(np.arange(960) * 2 * np.pi * 220 / 24_000)).astype(np.int16).tobytes()
         sent = 0
         while sent < turn.speech_ms // 40 and not self._stopped:
+            if self._hesitates:
+                self._hesitates = False
+                await asyncio.sleep(self.hesitates_ms / 1000)
             sent += 1
             await self.emit(
                 "audio_chunk", {"audio": tone, "format": "pcm16", "sample_rate": 24_000, **ids}, to=sid
@@ -133,9 +145,9 @@ class FakeAgent(socketio.AsyncNamespace):  # type: ignore[misc]
 
 
 @contextlib.asynccontextmanager
-async def fake_agent(*turns: Turn) -> AsyncIterator[tuple[str, FakeAgent]]:
+async def fake_agent(*turns: Turn, **options: Any) -> AsyncIterator[tuple[str, FakeAgent]]:
     """Address and agent."""
-    agent = FakeAgent(list(turns))
+    agent = FakeAgent(list(turns), **options)
     sio = socketio.AsyncServer(async_mode="aiohttp", always_connect=True, async_handlers=False)
     sio.register_namespace(agent)
     app = web.Application()

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import wave
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 from selam_agent.client import SelamClient
 from selam_agent.programs.caller import CallFailed, Say, SimulatedCaller
 from selam_agent.programs.page import write_page
-from selam_agent.programs.recording import Playout
+from selam_agent.programs.recording import Playout, WentOn
 from selam_agent.programs.report import report
 from selam_agent.programs.story import Story, StoryLine
 from tests.programs.fake_agent import KEY, Turn, fake_agent
@@ -67,7 +68,12 @@ async def test_a_call_with_an_interruption(tmp_path: Path) -> None:
     assert cut["cut_in"] and answer["interrupted"]
     # Three seconds were sent or on their way; heard is what came before the agent gave way.
     assert answer["end_ms"] - answer["start_ms"] < 1200
-    assert answer["latency"] == {"endpoint": 200, "stt": 25, "llm": 1, "tts": 30, "send": 12, "total": 268}
+    assert answer["latency"] == {
+        "endpoint": 200, "stt": 25, "llm": 1, "tts": 30, "send": 12, "total": 268,
+        "speculation": "miss", "wasted": 40,
+        "meaning": "the answer prepared in the pause did not fit, 40 ms of work in vain",
+    }  # fmt: skip
+    assert first["stop_ms"] is None and 100 <= cut["stop_ms"] <= 400
     assert data["result"] == {"at": "2026-11-23T09:00+03:00"}
     assert recording.caller.size == recording.agent.size
     start = int(answer["end_ms"] * recording.rate / 1000)
@@ -95,6 +101,67 @@ async def test_what_went_wrong_is_told_in_sentences() -> None:
     assert report(recording, STORY, NOW)["problems"] == [
         "the result is '2026-11-24T09:00+03:00'; it should be 2026-11-23T09:00+03:00"
     ]
+
+
+OVER = StoryLine("Mm.", cut_in_ms=300, goes_on=True, sound="cough")
+
+
+async def call_over_the_agent(**agent: int):  # type: ignore[no-untyped-def]
+    """The second line is cut in 200 ms after the agent was heard again after a sound of 100 ms."""
+    story = replace(STORY, lines=(STORY.lines[0], OVER, StoryLine("No.", cut_in_ms=200), *STORY.lines[2:]))
+    lengths = (240, 100, 240, 240)
+    script = [
+        Say(line.text, tone(ms), line.cut_in_ms, line.goes_on, line.sound)
+        for line, ms in zip(story.lines, lengths, strict=True)
+    ]
+    told: list[object] = []
+    async with (
+        fake_agent(*TURNS, **agent) as (url, _),
+        SelamClient(url, api_key=KEY, voice="aria") as client,
+    ):
+        caller = SimulatedCaller(client, pause_ms=(100, 120), on_event=lambda _, what: told.append(what))
+        recording = await caller.call(script, language="en", voice="aria", greeting="Hi.")
+    return report(recording, story, NOW), told
+
+
+async def test_the_agent_goes_on_after_a_sound_that_asks_for_nothing() -> None:
+    data, told = await call_over_the_agent(stops_ms=150, hesitates_ms=400)
+    assert data["problems"] == ["the caller said “</script>Yes.” and the server understood “Perhaps.”"]
+    over, cut = (turn for turn in data["turns"] if turn["who"] == "caller" and turn["cut_in"])
+    assert over["goes_on"] and over["sound"] == "cough" and over["understood"] == ""
+    # The fake agent has no lead: what it does not send is not heard.
+    assert 200 < over["gap_ms"] < 700 and over["stop_ms"] is None
+    assert not cut["goes_on"] and cut["gap_ms"] is None and cut["stop_ms"] is not None
+    assert cut["start_ms"] > over["end_ms"] + 400
+    assert [what.line.gap_ms for what in told if isinstance(what, WentOn)] == [
+        pytest.approx(over["gap_ms"], abs=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("agent", "problem"),
+    [
+        ({"stops_ms": 50}, "the agent stopped for a cough over it, which asks for nothing"),
+        (
+            {"stops_ms": 150, "hesitates_ms": 1500},
+            r"the agent was silent for 1\d\d\d ms after a cough over it",
+        ),
+        ({"stops_ms": 150, "hesitates_ms": 4000}, "the agent was not heard again after a cough over it"),
+    ],
+)
+async def test_an_agent_that_does_not_go_on_is_told_of(agent: dict[str, int], problem: str) -> None:
+    data, _ = await call_over_the_agent(**agent)
+    assert any(re.fullmatch(problem, each) for each in data["problems"]), data["problems"]
+
+
+def test_a_gap_is_where_nothing_was_played() -> None:
+    playout = Playout(rate=1000, cushion_ms=40)
+    for at in (0, 10, 400, 410):
+        playout.add(at, np.ones(100, np.int16))
+    # Heard: 40 to 240 and 440 to 640.
+    assert playout.gap(50, 630) == (200, 440)
+    assert playout.gap(300, 460) == (140, 440)
+    assert playout.gap(440, 630) == (0, 440)
 
 
 async def test_a_silent_agent_ends_the_call() -> None:

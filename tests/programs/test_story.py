@@ -7,8 +7,10 @@ import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from selam_agent.programs.caller_voice import RATE, SOUNDS
 from selam_agent.programs.story import AMHARIC, STORIES, Story, same_words
 
 VOICES = Path(__file__).parents[2] / "voices"
@@ -21,8 +23,27 @@ def test_every_line_is_made_of_phrases_of_the_pack(story: Story) -> None:
         phrase for table in ("phrases", "slots") for phrases in pack[table].values() for phrase in phrases
     }
     for line in story.lines:
+        if line.sound is not None:
+            continue
         parts = [line.text] if line.text in known else re.findall(r"[^።.?]+[።.?]", line.text)
         assert parts and all(part.strip() in known for part in parts), line.text
+
+
+def test_what_is_said_over_the_agent_asks_for_nothing() -> None:
+    pack = tomllib.loads((VOICES / "am.toml").read_text(encoding="utf-8"))
+    over = [line for line in AMHARIC.lines if line.goes_on]
+    assert [line.sound for line in over] == [None, "cough"]
+    assert over[0].text in pack["phrases"]["backchannel"] and over[1].sound in SOUNDS
+    meant = AMHARIC.lines[AMHARIC.lines.index(over[1]) + 1]
+    assert meant.cut_in_ms is not None and meant.text.split()[0] in pack["phrases"]["stop"]
+
+
+def test_a_cough_is_as_loud_as_speech_and_short() -> None:
+    cough = SOUNDS["cough"]()
+    assert cough.size == RATE // 4
+    assert 11_000 < np.abs(cough.astype(int)).max() <= 0.35 * 32_768
+    early, late = (float(np.sqrt((part.astype(float) ** 2).mean())) for part in np.split(cough, 2))
+    assert early > 2 * late > 0
 
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
