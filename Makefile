@@ -17,6 +17,9 @@ test: tools
 	@$(BIN)/python -m pytest -m "not exhaustive"
 test-all: tools
 	@$(BIN)/python -m pytest
+.PHONY: scenarios
+scenarios: tools
+	@$(BIN)/python -m tests.scenarios --live --html demo/scenarios.html
 lint: tools
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 clean:
