@@ -19,7 +19,7 @@ from typing import Final, Literal
 import av
 import numpy as np
 
-from selam_agent.audio.pcm import Pcm16, empty, g711_encode
+from selam_agent.audio.pcm import Pcm16, empty, g711_decode, g711_encode
 from selam_agent.errors import AudioError
 
 OutputFormat = Literal["mp3", "wav", "pcm16", "pcmu", "pcma"]
@@ -53,6 +53,18 @@ class EncodedChunk:
     start_sample: int
     format: OutputFormat
     sample_rate: int
+    # What an MP3 was made from: decoding it again would cost a millisecond.
+    source: Pcm16 | None = None
+
+    def pcm(self) -> Pcm16:
+        """The samples as a listener hears them: int16 [samples]."""
+        if self.source is not None:
+            return self.source
+        match self.format:
+            case "pcmu" | "pcma":
+                return g711_decode(self.data, self.format)
+            case _:
+                return np.frombuffer(self.data, "<i2")[-self.samples :]
 
 
 def split_at_quietest(pcm: Pcm16, rate: int, min_ms: int = 400, max_ms: int = 800) -> int:
@@ -132,7 +144,8 @@ class ChunkEncoder:
     def _cut(self, samples: int) -> EncodedChunk:
         pcm, self._held = self._held[:samples], self._held[samples:]
         data = encode(pcm, self._format, self._rate)
-        chunk = EncodedChunk(data, len(pcm), self._start, self._format, self._rate)
+        source = pcm if self._format == "mp3" else None
+        chunk = EncodedChunk(data, len(pcm), self._start, self._format, self._rate, source)
         self._start += len(pcm)
         return chunk
 

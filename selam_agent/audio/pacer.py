@@ -52,6 +52,10 @@ class Pacer:
             return now
         return self._start + self._sent - self._lead
 
+    def plays_at(self, now: float) -> float:
+        """When the next chunk, if it left now, would be heard (not counting the network)."""
+        return now if self._start is None else max(now, self._start + self._sent)
+
     def sent(self, now: float, duration_ms: float) -> None:
         """A chunk of this duration left at ``now``."""
         if self._start is None:

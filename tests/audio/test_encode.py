@@ -120,3 +120,13 @@ def test_more_may_be_pushed_after_finish() -> None:
     first = encoder.push(tone(RATE, 0.05)) + encoder.finish()
     (second,) = encoder.push(tone(RATE, 0.04))
     assert second.start_sample == sum(chunk.samples for chunk in first)
+
+
+@pytest.mark.parametrize("output", ["mp3", "wav", "pcm16", "pcmu", "pcma"])
+def test_a_chunk_knows_what_it_sounds_like(output: OutputFormat) -> None:
+    pcm = (np.sin(np.arange(8_000) / 9) * 9_000).astype(np.int16)
+    encoder = ChunkEncoder(output, 8_000)
+    chunks = encoder.push(pcm) + encoder.finish()
+    heard = np.concatenate([chunk.pcm() for chunk in chunks])
+    assert [len(chunk.pcm()) for chunk in chunks] == [chunk.samples for chunk in chunks]
+    assert np.abs(heard.astype(int) - pcm).max() < 400

@@ -126,3 +126,24 @@ def test_pause_before_the_first_chunk() -> None:
     assert pacer.due(60) == 60
     assert pacer.playout_ends_at(60) == 60
     assert pacer.sent_ms == 0
+
+
+def test_it_knows_when_the_next_chunk_will_be_heard() -> None:
+    pacer = Pacer("buffered", lead_ms=240)
+    assert pacer.plays_at(1000) == 1000
+    pacer.sent(1000, 40)
+    assert pacer.plays_at(1000) == 1040
+    assert pacer.plays_at(5000) == 5000
+
+
+def test_a_phrase_is_sent_again_from_its_beginning() -> None:
+    pacer = Pacer("buffered", lead_ms=240)
+    for _ in range(10):
+        pacer.sent(1000, 40)
+    pacer.pause(1200)
+    pacer.rewind(2000, 80)
+    pacer.resume(2000)
+    assert pacer.due(2000) <= 2000
+    assert pacer.playhead_ms(2100) == 80
+    pacer.sent(2000, 40)
+    assert pacer.playhead_ms(2100) == 120
