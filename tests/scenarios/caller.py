@@ -24,6 +24,8 @@ _ROOM_DBFS = -72.0
 _SETTLE_MS = 3600.0
 _QUIET_MS = 1000.0
 _CALL_MS = 45_000.0
+# When the delay of an echo jumps, and in what time its level goes up and down once.
+_JUMP_MS, _SWING_MS = 5000.0, 4000.0
 # At the beginning of a call nobody speaks yet.
 _LEAD_IN_MS = 300
 
@@ -229,7 +231,9 @@ class Caller:
             out += np.take(self._noise, range(at, at + PACKET), mode="wrap")
         if self.scenario.echo is not None:
             echo = self.scenario.echo
-            out += 10 ** (echo.db / 20) * self.ears.heard(self._sent - echo.delay, PACKET_MS)
+            delay = echo.delay + (echo.jump if self._sent >= _JUMP_MS else 0)
+            db = echo.db + echo.swing * np.sin(2 * np.pi * self._sent / _SWING_MS)
+            out += 10 ** (db / 20) * self.ears.heard(self._sent - delay, PACKET_MS)
         self._sent += PACKET_MS
         return np.clip(np.round(out), -32768, 32767).astype(np.int16)
 

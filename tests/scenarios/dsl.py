@@ -99,10 +99,16 @@ class Noise:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """The agent in the caller's microphone, ``db`` against how it was sent, ``delay`` ms later."""
+    """The agent in the caller's microphone, ``db`` against how it was sent, ``delay`` ms later.
+
+    ``jump``: from the fifth second of the call on it comes so many ms later still. ``swing``: its
+    level goes up and down by so many dB within four seconds.
+    """
 
     db: float
     delay: int
+    jump: int = 0
+    swing: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +123,8 @@ class Delays:
 @dataclass(frozen=True, slots=True)
 class Expect:
     """``turns`` understood and answered; ``interrupted`` replies; ``cut_offs``: replies that began in a
-    pause; ``replies`` heard (default: as many as turns); ``heard``: the transcripts; ``notices``: codes
-    of warnings that must come; "any" is reported only.
+    pause; ``replies`` heard (default: as many as turns); ``heard``: the transcripts; ``words``: all of
+    them together, in whatever turns; ``notices``: codes of warnings that must come; "any" is reported only.
     """
 
     turns: Count
@@ -126,6 +132,7 @@ class Expect:
     interrupted: Count = 0
     cut_offs: Count = 0
     heard: tuple[str, ...] | None = None
+    words: str | None = None
     notices: tuple[str, ...] = ()
 
 
@@ -241,6 +248,8 @@ def _scenario(table: Mapping[str, Any], language: str, where: str, file: str) ->
     if expect.heard is not None:
         heard = tuple(_fill(text, language, f"{where}: expect.heard") for text in expect.heard)
         expect = replace(expect, heard=heard)
+    if expect.words is not None:
+        expect = replace(expect, words=_fill(expect.words, language, f"{where}: expect.words"))
     if expect.replies is None:
         expect = replace(expect, replies=expect.turns)
     scenario = Scenario(

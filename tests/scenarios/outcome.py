@@ -108,6 +108,8 @@ def _problems(scenario: Scenario, out: Outcome) -> list[str]:
     compare("cut-offs", out.cut_offs, expect.cut_offs)
     if expect.heard is not None and tuple(out.transcripts) != expect.heard:
         problems.append(f"heard {out.transcripts} instead of {list(expect.heard)}")
+    if expect.words is not None and " ".join(out.transcripts) != expect.words:
+        problems.append(f"heard {out.transcripts}, not all of “{expect.words}”")
     problems += [f"no notice {code}" for code in expect.notices if code not in out.notices]
     problems += [f"error {code}" for code in out.errors]
     if out.unfinished:
