@@ -69,8 +69,9 @@ AMHARIC = Story(
         StoryLine("ማክሰኞ።", "Tuesday."),
         StoryLine("ሦስት ሰዓት።", "Three o'clock (nine in the morning by the international clock)."),
         # Over the confirmation: a sign of listening, a cough, and then a word that is meant.
+        # The cough comes so late that it is heard as a sound of its own, not as the end of the word.
         StoryLine("እሺ።", "Okay.", cut_in_ms=650, goes_on=True),
-        StoryLine("cough", cut_in_ms=600, goes_on=True, sound="cough"),
+        StoryLine("cough", cut_in_ms=1100, goes_on=True, sound="cough"),
         StoryLine("ቆይ። ሰኞ።", "Wait. Monday.", cut_in_ms=1500),
         StoryLine("አዎ።", "Yes."),
     ),
