@@ -21,8 +21,8 @@ PACKET = RATE * PACKET_MS // 1000
 # The room's own noise: no two packets are the same, so audio can be found again by its samples.
 _ROOM_DBFS = -72.0
 # After the last word the call goes on for longer than any patience and any engine.
-_SETTLE_MS = 3600.0
-_QUIET_MS = 1000.0
+_SETTLE_MS = 3000.0
+_QUIET_MS = 500.0
 _CALL_MS = 45_000.0
 # When the delay of an echo jumps, and in what time its level goes up and down once.
 _JUMP_MS, _SWING_MS = 5000.0, 4000.0
@@ -193,6 +193,7 @@ class Caller:
         while self._steps or len(self._line):
             await self._send(self._packet(), sent_ms)
             sent_ms = self._sent
+        # "at once": the silence after it belongs to the file.
         for _ in range(round(_SETTLE_MS) // PACKET_MS):
             await self._send(self._packet(), self._sent)
         while self.now < _CALL_MS and (self.now < _SETTLE_MS or self.ears.busy(self.now)):  # noqa: ASYNC110
@@ -208,7 +209,9 @@ class Caller:
         if self._steps or len(self._line) or self._cue is not None:
             return False
         last_word = max((each.end_ms for each in self.spoken), default=0.0)
-        quiet_from = max(last_word + _SETTLE_MS, self.ears.last + _QUIET_MS)
+        delays = self.scenario.engines
+        work = delays.stt + delays.llm + delays.tts
+        quiet_from = max(last_word + _SETTLE_MS + work, self.ears.last + _QUIET_MS + work)
         return not self.ears.busy(self.now) and self.now >= quiet_from
 
     @property
