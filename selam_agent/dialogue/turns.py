@@ -107,8 +107,13 @@ class TurnTaker:
         return self._last_arrival + self._packet_patience
 
     @property
+    def push_to_talk(self) -> bool:
+        """Whether the client sends audio only while its caller speaks, as far as is known."""
+        return self.recorder or self._stops_in_speech
+
+    @property
     def _packet_patience(self) -> int:
-        if self.recorder or self._stops_in_speech:
+        if self.push_to_talk:
             return self.settings.no_packets_ptt_ms
         return self.settings.no_packets_ms
 

@@ -23,10 +23,6 @@ class Line:
     def connected(self) -> bool:
         return self._outlet is not None
 
-    def leads_to(self, outlet: Outlet) -> bool:
-        """Whether this is the outlet in use."""
-        return self._outlet is outlet
-
     def send(self, event: events.Event) -> None:
         if self._outlet is not None:
             self._outlet.send(event)

@@ -97,6 +97,7 @@ class Session:
         self._timings = settings.turns
         self._loop = asyncio.get_running_loop()
         self._line = Line(outlet)
+        self._outlet = outlet
         self._token = self._new_token()
         self._inbox: deque[_Message] = deque()
         self._inbox_bytes = 0
@@ -223,7 +224,7 @@ class Session:
 
         Harmless when the session has another outlet by now.
         """
-        if not self._line.leads_to(outlet):
+        if self._outlet is not outlet:
             return
         if not self._timings.resume_s:
             self.abandon()
@@ -237,14 +238,15 @@ class Session:
         It may come back before anybody has noticed that it was gone.
         """
         self._token = self._new_token()
+        self._outlet = outlet
         if self._line.connected:
             self._line.cut()
             self._post(messages.Away(self._last_sign()))
         self._post(messages.Back(outlet))
 
     def uses(self, outlet: Outlet) -> bool:
-        """Whether this is where the session's events go, rather than a connection that lost it."""
-        return self._line.leads_to(outlet)
+        """Whether the session is this outlet's: it is not, once it was taken up at another."""
+        return self._outlet is outlet
 
     @property
     def away(self) -> bool:
@@ -406,11 +408,14 @@ class Session:
     # ------------------------------------------------------------ going and coming back
 
     def _last_sign(self) -> float:
-        """When the client was certainly there (loop time, s): its last packet, if it was sending."""
+        """When the client was certainly there (loop time, s): its last packet, if it sends all the time."""
         now = self._loop.time()
-        return self._last_packet if now - self._last_packet < _UNNOTICED_S else now
+        silent = self._listening.turns.push_to_talk or now - self._last_packet > _UNNOTICED_S
+        return now if silent else self._last_packet
 
     def _leave(self, since: float) -> None:
+        # Once more: the next connection may have broken before it was greeted.
+        self._line.cut()
         if self._away_since is None:
             self._away_since = self._loop.time()
             self._replies.lose(since)

@@ -7,6 +7,7 @@ from collections import Counter
 _HELP = {
     "selam_connections_total": "Socket.IO connections, by outcome.",
     "selam_sessions_started_total": "Sessions started.",
+    "selam_sessions_resumed_total": "Sessions taken up again by a client whose connection broke.",
     "selam_errors_total": "Error events sent to clients, by type.",
     "selam_slow_clients_total": "Connections cut because the client did not read.",
 }

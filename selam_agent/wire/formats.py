@@ -1,52 +1,23 @@
-"""What clients may send, checked: the payloads of ``start_session``, ``audio_chunk`` and ``control``."""
+"""What a client sends while a session runs, checked; ``wishes.py`` has what it asks of the session."""
 
 from __future__ import annotations
 
 import binascii
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-import pydantic
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, StringConstraints
+import orjson
 
 from selam_agent.errors import ValidationError
-from selam_agent.session.config import MAX_GREETING, MAX_INSTRUCTIONS, OutputFormat, Playback, SessionConfig
+from selam_agent.session.config import MAX_TEXT_INPUT
+from selam_agent.session.tools import MAX_RESULT
 
 INPUT_FORMATS = ("pcm16", "pcmu", "pcma", "wav")
 MIN_RATE, MAX_RATE = 8_000, 48_000
 
-# The rates that MP3 knows; the other formats follow for simplicity.
-OUTPUT_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 _G711 = ("pcmu", "pcma")
-_SELF_CONTAINED = ("mp3", "wav")
-
-_Name = Annotated[StrictStr, StringConstraints(min_length=1, max_length=64)]
-
-
-class _StartSession(BaseModel):
-    """Unknown keys are ignored: a client may be newer than this server."""
-
-    model_config = ConfigDict(extra="ignore", strict=True)
-
-    voice: _Name
-    language: Annotated[StrictStr, StringConstraints(max_length=35)] = ""
-    instructions: Annotated[StrictStr, StringConstraints(max_length=MAX_INSTRUCTIONS)] = ""
-    greeting: Annotated[StrictStr, StringConstraints(max_length=MAX_GREETING)] = ""
-    vad_threshold: Annotated[float, Field(ge=0, le=32_767, allow_inf_nan=False)] = 600.0
-    interrupt_threshold: Annotated[int, Field(ge=1, le=100)] = 8
-    output_format: OutputFormat = "mp3"
-    output_sample_rate: int | None = None
-    binary: StrictBool = False
-    playback: Playback | None = None
-    decisions: StrictBool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """A checked ``start_session``; ``binary`` concerns the connection, not the session."""
-
-    config: SessionConfig
-    binary: bool
+_MAX_ID = 128
+_LONGEST_REPLY_MS = 3_600_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,41 +29,21 @@ class AudioIn:
     sample_rate: int
 
 
-def parse_start(data: object, default_voice: str) -> Start:
-    """``start_session``.
+@dataclass(frozen=True, slots=True)
+class ToolResultIn:
+    """A checked ``tool_result``; ``result`` is any JSON value."""
 
-    Args:
-        data: the client's payload; a field that is null counts as left out.
-        default_voice: the voice named at connect, for a payload without one.
+    call_id: str
+    result: Any
+    is_error: bool
 
-    Raises:
-        ValidationError: names every field that is wrong, and why.
-    """
-    fields = {key: value for key, value in _object(data, "start_session").items() if value is not None}
-    for name in ("interrupt_threshold", "output_sample_rate"):
-        if isinstance(number := fields.get(name), float) and number.is_integer():
-            fields[name] = int(number)  # JSON has only one kind of number
-    fields.setdefault("voice", default_voice)
-    try:
-        wish = _StartSession.model_validate(fields)
-    except pydantic.ValidationError as error:
-        raise _readable(error) from None
-    rate = _output_rate(wish)
-    return Start(
-        SessionConfig(
-            voice=wish.voice,
-            language=_language(wish.language),
-            instructions=wish.instructions,
-            greeting=wish.greeting,
-            vad_threshold=wish.vad_threshold,
-            interrupt_threshold=wish.interrupt_threshold,
-            output_format=wish.output_format,
-            output_sample_rate=rate,
-            playback=wish.playback or ("immediate" if wish.output_format in _SELF_CONTAINED else "buffered"),
-            decisions=wish.decisions,
-        ),
-        wish.binary,
-    )
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A checked ``playback_position``."""
+
+    reply_id: str
+    played_ms: float
 
 
 def parse_audio(data: object) -> AudioIn:
@@ -101,7 +52,7 @@ def parse_audio(data: object) -> AudioIn:
     Raises:
         ValidationError: the payload's shape, the base64, the format or the rate.
     """
-    fields = _object(data, "audio_chunk")
+    fields = object_of(data, "audio_chunk")
     audio = fields.get("audio")
     if isinstance(audio, str):
         try:
@@ -133,42 +84,70 @@ def parse_audio(data: object) -> AudioIn:
 
 def parse_control(data: object) -> str:
     """The action of a ``control``; the session knows which ones exist."""
-    action = _object(data, "control").get("action")
+    action = object_of(data, "control").get("action")
     if not isinstance(action, str):
         raise ValidationError(f"action must be text, not {_kind(action)}", code="invalid_payload")
     return action[:64]
 
 
-def _object(data: object, event: str) -> dict[str, Any]:
+def parse_text(data: object) -> str:
+    """The words of a ``text_input``. Raises ValidationError when there are none, or too many."""
+    text = object_of(data, "text_input").get("text")
+    if not isinstance(text, str):
+        raise ValidationError(f"text must be text, not {_kind(text)}", code="invalid_payload")
+    text = text.strip()
+    if not text:
+        raise ValidationError("text is empty", code="invalid_payload")
+    if len(text) > MAX_TEXT_INPUT:
+        raise ValidationError(
+            f"text has {len(text)} characters; at most {MAX_TEXT_INPUT} are allowed.",
+            code="too_long",
+            details={"max_characters": MAX_TEXT_INPUT, "provided_characters": len(text)},
+        )
+    return text
+
+
+def parse_tool_result(data: object) -> ToolResultIn:
+    """``tool_result``. Raises ValidationError: the shape, or a result that is too long."""
+    fields = object_of(data, "tool_result")
+    is_error = fields.get("is_error", False)
+    if not isinstance(is_error, bool):
+        raise ValidationError("is_error must be true or false", code="invalid_payload")
+    result = fields.get("result")
+    try:
+        size = len(result) if isinstance(result, str) else len(orjson.dumps(result))
+    except TypeError:
+        raise ValidationError("result must be JSON", code="invalid_payload") from None
+    if size > MAX_RESULT:
+        raise ValidationError(
+            f"result has {size} characters; at most {MAX_RESULT} are allowed.", code="too_long"
+        )
+    return ToolResultIn(_id(fields, "call_id"), result, is_error)
+
+
+def parse_position(data: object) -> Position:
+    """``playback_position``. Raises ValidationError: the shape, or a time that cannot be."""
+    fields = object_of(data, "playback_position")
+    played = fields.get("played_ms")
+    if isinstance(played, bool) or not isinstance(played, (int, float)):
+        raise ValidationError(f"played_ms must be a number, not {_kind(played)}", code="invalid_payload")
+    if not 0 <= played <= _LONGEST_REPLY_MS:
+        raise ValidationError(f"played_ms must be from 0 to {_LONGEST_REPLY_MS:.0f}", code="invalid_payload")
+    return Position(_id(fields, "reply_id"), float(played))
+
+
+def object_of(data: object, event: str) -> dict[str, Any]:
+    """The payload, when it is an object; else raises ValidationError."""
     if not isinstance(data, dict):
         raise ValidationError(f"{event} takes an object, not {_kind(data)}", code="invalid_payload")
     return data
 
 
-def _output_rate(wish: _StartSession) -> int:
-    if wish.output_format in _G711:
-        if wish.output_sample_rate not in (None, 8_000):
-            raise ValidationError(f"output_sample_rate: {wish.output_format} is always 8000")
-        return 8_000
-    rate = wish.output_sample_rate or 24_000
-    if rate not in OUTPUT_RATES:
-        raise ValidationError(
-            f"output_sample_rate must be one of {', '.join(map(str, OUTPUT_RATES))}",
-            details={"rates": list(OUTPUT_RATES)},
-        )
-    return rate
-
-
-def _language(text: str) -> str | None:
-    """``am-ET`` → ``am``; nothing, or ``auto``, leaves it to the recogniser."""
-    code = text.strip().lower().replace("_", "-").partition("-")[0]
-    return None if code in ("", "auto") else code
-
-
-def _readable(error: pydantic.ValidationError) -> ValidationError:
-    problems = {".".join(map(str, each["loc"])): each["msg"] for each in error.errors()}
-    text = "; ".join(f"{field}: {problem}" for field, problem in problems.items())
-    return ValidationError(text, details={"fields": problems})
+def _id(fields: dict[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_ID:
+        raise ValidationError(f"{name} must be text of 1 to {_MAX_ID} characters", code="invalid_payload")
+    return value
 
 
 def _kind(value: object) -> str:

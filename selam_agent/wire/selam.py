@@ -17,11 +17,11 @@ from selam_agent.errors import SelamError, SessionError, ValidationError
 from selam_agent.store import KeyStore
 from selam_agent.wire import auth
 from selam_agent.wire.counters import Counters
-from selam_agent.wire.formats import parse_start
 from selam_agent.wire.limits import Limits
 from selam_agent.wire.selam_connection import Connection
 from selam_agent.wire.selam_outlet import ConnectionOutlet, SessionOutlet
 from selam_agent.wire.transport import NAMESPACE, AgentSocketIO
+from selam_agent.wire.wishes import Resume, parse_start
 
 if TYPE_CHECKING:
     from selam_agent.session.registry import Registry
@@ -63,7 +63,7 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         if event == "connect" and len(rest) == 2 and self._is_environ(sid, rest[0]):
             self._on_connect(sid, rest[0], rest[1])
         elif event == "disconnect" and not self._sio.manager.is_connected(sid, NAMESPACE):
-            self._on_disconnect(sid)
+            self._on_disconnect(sid, left=rest[:1] == (self._sio.reason.CLIENT_DISCONNECT,))
         elif (connection := self._connections.get(sid)) is not None:
             connection.receive(event, rest)
 
@@ -154,11 +154,13 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         connection.outlet.refuse(error)
         self._start(self._farewell(connection))
 
-    def _on_disconnect(self, sid: str) -> None:
+    def _on_disconnect(self, sid: str, *, left: bool) -> None:
         connection = self._connections.pop(sid, None)
         if connection is None:
             return
-        connection.lost()
+        # A client that leaves says so; a connection that breaks does not.
+        websocket = self._sio.eio.websockets.get(connection.eio_sid)
+        connection.lost(left=left or (websocket is not None and websocket.left))
         socket = self._sio.eio.sockets.get(connection.eio_sid)
         if socket is not None and not socket.closing:
             # The client has left the namespace, or was told to, and kept the socket.
@@ -179,18 +181,20 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         if (socket := self._sio.eio.sockets.get(eio_sid)) is not None:
             await socket.queue.join()
 
-    def open_session(self, connection: Connection, data: object) -> Session:
+    def open_session(self, connection: Connection, data: object) -> tuple[Session, SessionOutlet]:
         assert connection.key is not None
         start = parse_start(data, connection.voice)
         running = connection.session
-        session = self._registry.open(
-            start.config,
-            SessionOutlet(connection.outlet, binary=start.binary),
-            owner=connection.key.id,
-            replaces=None if running is None or running.ended.is_set() else running,
-        )
-        self._counters.add("selam_sessions_started_total")
-        return session
+        outlet = SessionOutlet(connection.outlet, binary=start.binary)
+        owner = connection.key.id
+        replaces = None if running is None or running.ended.is_set() else running
+        if isinstance(start, Resume):
+            session = self._registry.resume(start.token, outlet, owner=owner, replaces=replaces)
+            self._counters.add("selam_sessions_resumed_total")
+        else:
+            session = self._registry.open(start.config, outlet, owner=owner, replaces=replaces)
+            self._counters.add("selam_sessions_started_total")
+        return session, outlet
 
     def cut(self, connection: Connection, reason: str) -> None:
         """Ends a connection whose client does not read; it could not be told anyway."""

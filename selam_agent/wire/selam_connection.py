@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from selam_agent.errors import SelamError, SessionError, ValidationError
 from selam_agent.events import Connected
 from selam_agent.store import Key
-from selam_agent.wire.formats import parse_audio, parse_control
-from selam_agent.wire.selam_outlet import ConnectionOutlet
+from selam_agent.wire.formats import (
+    parse_audio,
+    parse_control,
+    parse_position,
+    parse_text,
+    parse_tool_result,
+)
+from selam_agent.wire.selam_outlet import ConnectionOutlet, SessionOutlet
 from selam_agent.wire.transport import MALFORMED
+from selam_agent.wire.wishes import parse_update
 
 if TYPE_CHECKING:
     from selam_agent.session.session import Session
@@ -24,7 +31,7 @@ class Door(Protocol):
 
     def outlet_for(self, connection: Connection) -> ConnectionOutlet: ...
 
-    def open_session(self, connection: Connection, data: object) -> Session: ...
+    def open_session(self, connection: Connection, data: object) -> tuple[Session, SessionOutlet]: ...
 
 
 class Connection:
@@ -36,6 +43,7 @@ class Connection:
         self.key: Key | None = None
         self.voice = ""
         self.session: Session | None = None
+        self._session_outlet: SessionOutlet | None = None
         self._session_over = False
         self._door = door
         self.outlet = door.outlet_for(self)
@@ -44,6 +52,10 @@ class Connection:
             "start_session": (1, self._start_session),
             "audio_chunk": (1, self._audio_chunk),
             "control": (1, self._control),
+            "text_input": (1, self._text_input),
+            "tool_result": (1, self._tool_result),
+            "playback_position": (1, self._playback_position),
+            "update_session": (1, self._update_session),
             "end_session": (0, self._end_session),
         }
 
@@ -66,11 +78,14 @@ class Connection:
             log.exception("handling an event of %s failed", self.sid)
             self.outlet.refuse(SessionError("The server could not handle this event.", code="internal_error"))
 
-    def lost(self) -> None:
-        """The socket is gone; its session is the registry's to keep or to end."""
+    def lost(self, *, left: bool) -> None:
+        """The socket is gone. A client that ``left`` ends its session; else it may come back to it."""
         session, self.session = self.session, None
-        if session is not None:
-            session.abandon()
+        if session is not None and self._session_outlet is not None and session.uses(self._session_outlet):
+            if left or self._session_over:
+                session.abandon()
+            else:
+                session.detach(self._session_outlet)
         self.outlet.close()
 
     def _dispatch(self, event: Any, args: tuple[Any, ...]) -> None:
@@ -96,7 +111,7 @@ class Connection:
         handler(*args)
 
     def _start_session(self, data: object) -> None:
-        self.session = self._door.open_session(self, data)
+        self.session, self._session_outlet = self._door.open_session(self, data)
         self._session_over = False
 
     def _audio_chunk(self, data: object) -> None:
@@ -108,6 +123,22 @@ class Connection:
         action = parse_control(data)
         self._running().control(action)
 
+    def _text_input(self, data: object) -> None:
+        text = parse_text(data)
+        self._running().text_input(text)
+
+    def _tool_result(self, data: object) -> None:
+        given = parse_tool_result(data)
+        self._running().tool_result(given.call_id, given.result, is_error=given.is_error)
+
+    def _playback_position(self, data: object) -> None:
+        position = parse_position(data)
+        self._running().playback_position(position.reply_id, position.played_ms)
+
+    def _update_session(self, data: object) -> None:
+        changes = parse_update(data)
+        self._running().update(changes)
+
     def _end_session(self) -> None:
         session = self._running()
         # Kept until it has ended, so that a next session does not start before.
@@ -117,4 +148,6 @@ class Connection:
     def _running(self) -> Session:
         if self.session is None or self._session_over or self.session.ended.is_set():
             raise SessionError("There is no session; send start_session first.", code="no_session")
+        if self._session_outlet is not None and not self.session.uses(self._session_outlet):
+            raise SessionError("The session goes on at another connection.", code="no_session")
         return self.session

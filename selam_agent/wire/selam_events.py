@@ -75,7 +75,8 @@ def _session_started(event: SessionStarted) -> dict[str, Any]:
 
 
 def _session_updated(event: SessionUpdated) -> dict[str, Any]:
-    return {**plain(event.changes), "session_id": event.session_id}
+    changes = {_WISH_NAMES.get(name, name): plain(value) for name, value in event.changes.items()}
+    return {**changes, "session_id": event.session_id}
 
 
 def _tool_call(event: ToolCall) -> dict[str, Any]:
@@ -135,6 +136,13 @@ def as_dict(event: Event) -> dict[str, Any]:
     """A dataclass event by its own field names."""
     return {field.name: plain(getattr(event, field.name)) for field in dataclasses.fields(event)}
 
+
+# Fields of the configuration that the request names otherwise.
+_WISH_NAMES = {
+    "interruption_delay_ms": "interruption_delay",
+    "min_silence_ms": "min_silence",
+    "max_silence_ms": "max_silence",
+}
 
 _SPECIAL: dict[type[Event], Callable[[Any], dict[str, Any]]] = {
     AudioEnd: _audio_end,

@@ -24,7 +24,7 @@ from typing import Any
 import engineio
 import orjson
 import socketio
-from aiohttp import web
+from aiohttp import WSCloseCode, WSMsgType, web
 from engineio.async_drivers import aiohttp as driver
 from engineio.payload import Payload
 from socketio import packet
@@ -110,6 +110,8 @@ class AgentWebSocket(driver.WebSocket):  # type: ignore[misc]
         await self._sock.prepare(request)
         self._transport = request.transport
         self._bad_frames = 0
+        # The peer said goodbye at this level; python-socketio's client does, and its packets are lost.
+        self.left = False
         self.environ = environ
         eio_sid = self.handler.__self__.sid
         self.server.websockets[eio_sid] = self
@@ -126,6 +128,8 @@ class AgentWebSocket(driver.WebSocket):  # type: ignore[misc]
             if isinstance(data, bytes):
                 return data
             if not isinstance(data, str):
+                # Not 1001, "going away", nor no code: pages send these when they reload or lose a ping.
+                self.left = message.type is WSMsgType.CLOSE and data == WSCloseCode.OK
                 raise OSError("the WebSocket is closed")
             if (frame := _sane(data)) is not None:
                 return frame

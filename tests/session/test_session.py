@@ -3,77 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from selam_agent import events
 from selam_agent.errors import AudioError, EngineError, SessionError, ValidationError
-from selam_agent.languages import packs
 from selam_agent.ports import Result, Text, Transcript
-from selam_agent.session.config import Engines, SessionConfig
-from selam_agent.session.registry import Registry
-from selam_agent.session.session import Session
-from selam_agent.settings import Settings, load
+from selam_agent.session.config import SessionConfig
 from tests.fakes import (
     FakeChatModel,
     FakeSynthesizer,
     FakeTranscriber,
-    Recorder,
-    friday,
     silence,
     speech,
     talk,
 )
+from tests.session.calls import PACKS, TURN, Call, call
 from tests.speech import spoken
 from tests.virtual_clock import run
-
-PACKS = packs.load()
-TURN = speech(600) + silence(1000)
-
-
-@dataclass
-class Call:
-    """One session with its engines and everything it said."""
-
-    stt: FakeTranscriber
-    llm: FakeChatModel
-    tts: FakeSynthesizer
-    outlet: Recorder = field(default_factory=Recorder)
-    session: Session = field(init=False)
-    registry: Registry = field(init=False)
-
-    async def until(self, kind: type[events.Event], count: int = 1, within: float = 60) -> None:
-        async with asyncio.timeout(within):
-            while len(self.outlet.all(kind)) < count:
-                await self.outlet.next()
-
-
-@asynccontextmanager
-async def call(
-    *said: Any,
-    stt: FakeTranscriber | None = None,
-    llm: FakeChatModel | None = None,
-    tts: FakeSynthesizer | None = None,
-    **wishes: Any,
-) -> AsyncIterator[Call]:
-    settings: Settings = load(environ={}, **wishes.pop("settings", {}))
-    made = Call(
-        stt or FakeTranscriber(list(said) or ["Hello."]), llm or FakeChatModel(), tts or FakeSynthesizer()
-    )
-    engines = Engines(transcriber=made.stt, chat_model=made.llm, synthesizers={"espeak": made.tts})
-    made.registry = Registry(engines=engines, packs=PACKS, settings=settings, now=friday)
-    config = SessionConfig(**({"voice": "aria", "output_format": "pcm16", "playback": "buffered"} | wishes))
-    made.session = made.registry.open(config, made.outlet, owner="key")
-    try:
-        yield made
-    finally:
-        await made.registry.aclose()
-        leftover = asyncio.all_tasks() - {asyncio.current_task()}
-        assert not leftover, f"tasks left behind: {leftover}"
 
 
 def test_a_turn_is_understood_and_answered() -> None:
