@@ -22,9 +22,9 @@ await native speakers. Speech outside the book is answered with an empty text or
 
 - Made by `python -m selam_agent.train all`: {steps}.{note}
 - Architecture: Whisper, {shape}.
-- Data: espeak-ng 1.52 with {trained} speakers (its variants), other vocal tracts (±15 %), rooms, noise, G.711; all
-  made from the packs by fixed seeds. espeak's own noise source is not seeded, so a rerun is equivalent, not
-  identical.
+- Data: espeak-ng 1.52 with {trained} speakers (its variants), other vocal tracts (±15 %), rooms, noise,
+  G.711; all made from the packs by fixed seeds. espeak's own noise source is not seeded, so a rerun is
+  equivalent, not identical.
 - Loads in stock faster-whisper (`WhisperModel(directory, local_files_only=True)`); there, pass
   `without_timestamps=True, beam_size=1, temperature=0`, and a `language` of en, am or so, because
   faster-whisper does not know `om` and `ti`.
