@@ -39,6 +39,8 @@ _BEFORE: Final = 10 * _PER_MS
 _AGREE: Final = _PER_MS
 _SAME_PLACE: Final = _PER_MS * 3 // 2
 _DRIFTED: Final = 3 * _PER_MS
+# A network or a buffer moves by less at once; further away there are more chance peaks than jumps.
+_FAR: Final = 250 * _PER_MS
 # Echo that has moved leaves nothing at its old place; a loud caller makes chance peaks, beside it.
 _STILL_THERE: Final = 0.4
 # The room goes on when the agent has stopped.
@@ -71,13 +73,13 @@ class EchoStatus:
 class EchoGuard:
     """Give it all that is sent (``far``) and all that is heard (``near``), with times of one clock in ms.
 
-    Per 20 ms frame: agent silent or no echo under 1 µs, listening 40 µs, guarding about 200 µs; see
+    Per 20 ms frame: agent silent or no echo under 1 µs, listening 40 µs, guarding about 250 µs; see
     ``python -m tests.audio.echo_table``.
     """
 
     def __init__(self) -> None:
         self._sent = SentTrack()
-        self._search = DelaySearch(confidence=11.0)
+        self._search = DelaySearch()
         self._sudden = DelaySearch(window_ms=300, memory=0.0, confidence=11.0)
         self._microphone = np.zeros(self._search.window, np.float32)
         self._filter: EchoFilter | None = None
@@ -171,8 +173,6 @@ class EchoGuard:
             cleaned[number] = np.clip(left * 32768, -32768, 32767)
         return Cleaned(cleaned, suspect)
 
-    # ------------------------------------------------------------ time
-
     def _audible(self, first: int, last: int) -> bool:
         if self._delay is None:
             return self._sent.sounds(first - self._search.reference, last)
@@ -225,6 +225,8 @@ class EchoGuard:
             if abs(lag - self._delay) >= _DRIFTED:
                 self._filter.shift(lag - self._delay)
                 self._delay = lag
+        elif self._settled < _SETTLING_FRAMES:
+            self._start(lag, position)
         elif self._search.share_at(self._known()) <= _STILL_THERE:
             self._jump(lag)
 
@@ -263,7 +265,11 @@ class EchoGuard:
         sent = self._sent.take(end - self._sudden.reference, end)
         lag = self._sudden.look(self._microphone[-self._sudden.window :], sent)
         known = self._known()
-        if lag is None or abs(lag - known) <= _SAME_PLACE or self._sudden.share_at(known) > _STILL_THERE:
+        if (
+            lag is None
+            or not _SAME_PLACE < abs(lag - known) < _FAR
+            or self._sudden.share_at(known) > _STILL_THERE
+        ):
             self._new_place = None
             return False
         if self._new_place is not None and abs(lag - self._new_place) <= _AGREE:
@@ -289,6 +295,6 @@ class EchoGuard:
         if self._settled < _SETTLING_FRAMES:
             return left, True
         self._over_run = self._over_run + 1 if over else max(0, self._over_run - 2)
-        if over and self._over_run in _LOOK_AT_RUN and self._has_jumped(position):
+        if over and self._over_run in _LOOK_AT_RUN and self._filter.misses() and self._has_jumped(position):
             return left, True
         return left, not over or self._new_place is not None

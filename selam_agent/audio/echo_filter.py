@@ -26,6 +26,8 @@ _KEEP: Final = 0.998
 _ERROR_MEMORY: Final = 0.9
 # Squared correlation of rest and echo over about 100 ms. A caller and the agent stay below 0.1.
 _ALIKE: Final = 0.3
+# Over 100 ms: 0 for an echo that is there, whoever speaks over it, −1 for one that is not.
+_MISSED: Final = -0.4
 _DOUBT: Final = 0.3
 # A filter that adds this much is wrong, and better left out.
 _WORSE: Final = 1.5
@@ -122,6 +124,10 @@ class EchoFilter:
     def taken_db(self) -> float:
         """By how much the last frame got quieter."""
         return 10 * math.log10(self._power / self._power_left)
+
+    def misses(self) -> bool:
+        """Is the echo that was subtracted not there? It is then in what is left, upside down."""
+        return self._left_by_echo < _MISSED * self._echo_by_echo
 
     def count_as_echo(self) -> None:
         """In the last frame there was nobody but the agent."""

@@ -43,7 +43,7 @@ _FIRST_BIN, _LAST_BIN, _MATRIX = _bands()
 # the frame, the more of it was echo: a caller 5 dB over the echo leaves it 1.2 dB, an equal one 3 dB.
 _OVER_DB: Final = 1.0
 _FREE_DB: Final = 3.0
-_TAKEN_MEMORY: Final = 0.5
+_TAKEN_MEMORY: Final = 0.25
 # A band that is silent or very loud has one vote, too.
 _LEAST_DB, _MOST_DB = -5.0, 15.0
 # The room holds what was sent: −4 dB per frame is an RT60 of 0.3 s.
