@@ -83,6 +83,10 @@ class Answer:
         finally:
             await items.aclose()
 
+    def close(self) -> None:
+        """The reply is over: results that come now are too late."""
+        self._toolbox.drop(call.id for each in self._rounds for call in each.calls)
+
     def record(self, heard: str, *, interrupted: bool) -> list[Message]:
         """The conversation's new messages when ``heard`` is what the caller heard of all rounds.
 

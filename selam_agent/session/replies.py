@@ -180,6 +180,7 @@ class Replies:
             assert turn.transcript is not None
             self.history.caller_said(turn.transcript.text)
         if reply.answer is not None:
+            reply.answer.close()
             self.history.add(reply.answer.record(reply.heard_text, interrupted=reply.interrupted))
         else:
             self.history.agent_was_heard(reply.heard_text, interrupted=reply.interrupted)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import Any, Final
@@ -127,6 +127,11 @@ class Toolbox:
         if pending is not None and not pending.done.done():
             pending.results[call_id] = result
             pending.done.set_result(None)
+
+    def drop(self, call_ids: Iterable[str]) -> None:
+        """Nobody waits for these any more."""
+        for call_id in call_ids:
+            self._pending.pop(call_id, None)
 
     def leave(self) -> None:
         """The client is gone for now: calls wait for it."""
