@@ -10,6 +10,7 @@ _MEANINGS = {
     "commit no_packets": "the caller’s client stopped sending: the turn is over, answer it",
     "commit max_utterance": "nobody is listened to for longer in one go: answer it",
     "commit stop_listening": "the client asked to stop listening: answer what was said",
+    "commit text": "the client sent it as text: nothing to wait for, answer it",
     "pause": "somebody speaks over the agent: hold it until it is known why",
     "listen": "ask the recogniser what is being said over the agent",
     "resume not_meant": "a sign of listening or an echo, no interruption: the agent goes on where it was",
