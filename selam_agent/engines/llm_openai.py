@@ -12,13 +12,13 @@ import contextlib
 import importlib
 import json
 import logging
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Any, Final
 
 from selam_agent.errors import EngineError
-from selam_agent.ports import ChatItem, ChatModelInfo, ChatRequest, Message, Text, ToolCall, Usage
+from selam_agent.ports import ChatItem, ChatModelInfo, ChatRequest, Text, ToolCall, Usage
 from selam_agent.settings import Llm
 
 __all__ = ["OpenAIChatModel", "preamble"]
@@ -32,8 +32,6 @@ _LANGUAGES: Final = {
     "so": "Somali",
     "ti": "Tigrinya",
 }
-# Tool calls that may be answered later; a session has a handful.
-_CALLS_KEPT: Final = 1024
 _LONGEST_ARGUMENTS: Final = 65536
 
 
@@ -72,7 +70,6 @@ class OpenAIChatModel:
         with contextlib.suppress(ImportError):
             # What its connections are made with, otherwise imported by the first of them (12 ms).
             importlib.import_module("anyio._backends._asyncio")
-        self._calls: OrderedDict[str, ToolCall] = OrderedDict()
 
     @property
     def info(self) -> ChatModelInfo:
@@ -138,7 +135,7 @@ class OpenAIChatModel:
         if not finished:
             raise EngineError("The language model's answer broke off.", code="llm_failed")
         for call in calls:
-            yield self._remember(request, call)
+            yield _complete(call)
 
     def _is_connection_loss(self, error: Exception) -> bool:
         openai = self._openai
@@ -170,19 +167,6 @@ class OpenAIChatModel:
             return EngineError("The language model cannot be reached.", code="llm_unreachable")
         return EngineError("The language model failed.", code="llm_failed")
 
-    def _remember(self, request: ChatRequest, partial: _PartialCall) -> ToolCall:
-        try:
-            arguments = json.loads(partial.arguments or "{}")
-        except ValueError:
-            arguments = None
-        if not isinstance(arguments, dict) or not partial.name:
-            raise EngineError("The language model called a tool in a broken way.", code="llm_failed")
-        call = ToolCall(partial.id or f"call_{len(self._calls)}", partial.name, arguments)
-        self._calls[f"{request.session_id} {call.id}"] = call
-        while len(self._calls) > _CALLS_KEPT:
-            self._calls.popitem(last=False)
-        return call
-
     def _body(self, request: ChatRequest) -> dict[str, Any]:
         settings = self._settings
         # OpenAI's own newer models refuse the older name; other servers know only that.
@@ -190,7 +174,7 @@ class OpenAIChatModel:
         extra = dict(settings.options)
         body: dict[str, Any] = {
             "model": settings.model,
-            "messages": self._messages(request),
+            "messages": _messages(request),
             "stream": True,
             limit: settings.max_tokens,
             "stream_options": {"include_usage": True},
@@ -209,29 +193,6 @@ class OpenAIChatModel:
             body["extra_body"] = extra
         return body
 
-    def _messages(self, request: ChatRequest) -> list[dict[str, Any]]:
-        messages: list[dict[str, Any]] = [{"role": "system", "content": preamble(request)}]
-        asked: set[str] = set()
-        for message in request.messages:
-            if message.role == "tool" and message.tool_call_id not in asked:
-                # A result must follow the call; the history holds only what was said.
-                asked.add(message.tool_call_id or "")
-                messages.append(self._asked(request, message))
-            entry: dict[str, Any] = {"role": message.role, "content": message.content}
-            if message.role == "tool":
-                entry["tool_call_id"] = message.tool_call_id or ""
-            elif message.interrupted:
-                entry["content"] += "…"
-            messages.append(entry)
-        return messages
-
-    def _asked(self, request: ChatRequest, message: Message) -> dict[str, Any]:
-        call = self._calls.get(f"{request.session_id} {message.tool_call_id}")
-        arguments: Mapping[str, Any] = call.arguments if call else {}
-        function = {"name": call.name if call else "tool", "arguments": json.dumps(arguments)}
-        called = {"id": message.tool_call_id or "", "type": "function", "function": function}
-        return {"role": "assistant", "content": None, "tool_calls": [called]}
-
     async def aclose(self) -> None:
         """Closes the connections."""
         await self._client.close()
@@ -246,6 +207,43 @@ def preamble(request: ChatRequest) -> str:
         f"The caller's local time is {request.now:%A, %d %B %Y, %H:%M}.",
     ]
     return "\n\n".join(line for line in lines if line)
+
+
+def _messages(request: ChatRequest) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = [{"role": "system", "content": preamble(request)}]
+    called: set[str] = set()
+    for message in request.messages:
+        if message.role == "tool":
+            # Servers refuse a result without its call; a long history may have lost that.
+            if message.tool_call_id in called:
+                messages.append(
+                    {"role": "tool", "content": message.content, "tool_call_id": message.tool_call_id}
+                )
+            continue
+        entry: dict[str, Any] = {"role": message.role, "content": message.content}
+        if message.interrupted:
+            entry["content"] += "…"
+        if message.tool_calls:
+            entry["content"] = entry["content"] or None
+            entry["tool_calls"] = [_as_asked(call) for call in message.tool_calls]
+            called |= {call.id for call in message.tool_calls}
+        messages.append(entry)
+    return messages
+
+
+def _as_asked(call: ToolCall) -> dict[str, Any]:
+    arguments = json.dumps(dict(call.arguments), ensure_ascii=False)
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+
+
+def _complete(partial: _PartialCall) -> ToolCall:
+    try:
+        arguments = json.loads(partial.arguments or "{}")
+    except ValueError:
+        arguments = None
+    if not isinstance(arguments, dict) or not partial.name:
+        raise EngineError("The language model called a tool in a broken way.", code="llm_failed")
+    return ToolCall(partial.id or f"call_{token_hex(8)}", partial.name, arguments)
 
 
 def _assemble(calls: list[_PartialCall], piece: Any) -> None:

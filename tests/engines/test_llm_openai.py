@@ -205,12 +205,17 @@ async def test_tool_calls_are_put_together(server: FakeServer) -> None:
     async with model(server.url) as chat:
         assert await collect(chat, ask(tools=(tool,))) == called
         result = Message(role="tool", content="ok", tool_call_id="a")
-        said = Message(role="assistant", content="I will", interrupted=True)
-        await collect(chat, ask(Message(role="user", content="Book it"), said, result))
+        lost = Message(role="tool", content="of a call long ago", tool_call_id="x")
+        said = Message(role="assistant", content="I will", tool_calls=(called[0],), interrupted=True)
+        silent = Message(role="assistant", content="", tool_calls=(called[1],))
+        ring = Message(role="tool", content="cancelled", tool_call_id="b")
+        await collect(chat, ask(lost, Message(role="user", content="Book it"), said, result, silent, ring))
     assert server.requests[0]["tools"] == [{"type": "function", "function": tool}]
-    *_, spoken, asked, answered = server.requests[1]["messages"]
-    assert spoken["content"] == "I will…"
+    _, user, asked, answered, wordless, cancelled = server.requests[1]["messages"]
+    assert (user["role"], asked["content"]) == ("user", "I will…")
     function = {"name": "book", "arguments": '{"day": "monday"}'}
+    assert wordless["content"] is None and wordless["tool_calls"][0]["id"] == "b"
+    assert cancelled["tool_call_id"] == "b"
     assert asked["tool_calls"] == [{"id": "a", "type": "function", "function": function}]
     assert answered == {"role": "tool", "content": "ok", "tool_call_id": "a"}
 

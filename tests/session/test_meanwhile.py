@@ -23,7 +23,7 @@ class TestInterim:
             stt = FakeTranscriber(["I", "I want", "I want tea", "I want tea."], delay=0.02)
             stt.otherwise = "I want tea."
             async with call(stt=stt, interim=True) as it:
-                await talk(it.session, WORDS * 7 + silence(1000))
+                await talk(it.session, WORDS * 6 + silence(1000))
                 await it.until(events.AudioEnd)
                 interim = [r for r in it.stt.requests if r.priority is Priority.INTERIM]
                 assert len(interim) == 3 and {r.stream for r in interim} == {it.session.id}
