@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Hashable
@@ -118,7 +119,9 @@ class WhisperTranscriber:
 
     def _judged(self, parts: list[Decoded], seconds: float) -> Transcript:
         text = " ".join(part.text for part in parts if part.text)
-        log_prob = sum(part.log_prob for part in parts) / len(parts)
+        # An empty text has no tokens and therefore no mean: CTranslate2 says NaN.
+        known = [part.log_prob for part in parts if not math.isnan(part.log_prob)]
+        log_prob = sum(known) / len(known) if known else None
         reason = rejection(
             text,
             language=parts[0].language,

@@ -189,6 +189,10 @@ class WhisperDecoder:
         wanted = max(wanted, math.ceil(decoding.min_window_s * _FRAMES_PER_SECOND))
         # Two frames become one encoder position; steps of 16 keep the number of shapes small.
         frames = min(16 * math.ceil(wanted / 16), _MOST_FRAMES)
+        if frames == 2 * self._log_mel.bins:
+            # As many encoder positions as there are mel bins: CTranslate2 would take the encoder's
+            # output for features and encode it once more.
+            frames += 16
         features = np.zeros((len(batch), self._log_mel.bins, frames), np.float32)
         for row, audio in zip(features, batch, strict=True):
             mel = self._log_mel(audio)[:, :frames]

@@ -314,18 +314,14 @@ def test_bad_wav(data: bytes, code: str) -> None:
 @pytest.mark.parametrize(
     ("container", "codec", "options"),
     [
-        ("webm", "libvorbis", {}),
-        ("ogg", "libvorbis", {}),
+        ("matroska", "flac", {}),
         ("ogg", "flac", {}),
         ("mp4", "aac", {}),
         ("mp4", "mp3", FRAGMENTED),
     ],
 )
 def test_what_is_not_for_us_is_named(container: str, codec: str, options: dict[str, str]) -> None:
-    try:
-        data = mux(container, codec, _source(48_000), 48_000, options)
-    except Exception as error:  # an FFmpeg without the encoder
-        pytest.skip(str(error))
+    data = mux(container, codec, _source(48_000), 48_000, options)
     with pytest.raises(AudioError) as caught:
         _decode(InputDecoder(), _sliced(data, 5_000))
     assert caught.value.code == "unsupported_audio"

@@ -254,3 +254,20 @@ def test_the_spectrogram_is_faster_whispers(bins: int, samples: int) -> None:
     whole = samples // 160
     assert np.allclose(ours[:, :whole], theirs[:, :whole], atol=1e-3)
     assert LogMel(extractor)(audio[:1]).shape == (bins, 1)
+
+
+async def test_no_window_has_as_many_positions_as_mel_bins(stock: Path) -> None:
+    """CTranslate2 takes such an encoder output for features, and encodes it a second time."""
+    transcriber = WhisperTranscriber(stock, INFO, LENIENT, Stt(min_window_s=0.0))
+    decoder = transcriber._shared.decoder
+    for samples in range(16_000, 32_000, 800):
+        bins, frames = decoder._spectrogram([np.zeros(samples, np.int16)], samples / 16_000).shape[1:]
+        assert frames != 2 * bins
+    await transcriber.aclose()
+
+
+async def test_a_text_without_tokens_has_no_confidence() -> None:
+    recogniser = stt_whisper._command(Stt())
+    transcript = await recogniser.transcribe(TranscriptionRequest(audio=np.zeros(16_000, np.int16)))
+    assert (transcript.text, transcript.confidence) == ("", None)
+    await recogniser.aclose()
