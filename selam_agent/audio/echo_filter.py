@@ -22,17 +22,20 @@ PARTITIONS: Final = 6
 _SIZE: Final = 2 * FRAME_SAMPLES
 _BINS: Final = FRAME_SAMPLES + 1
 # How much of the path is still true after 20 ms.
+# 0.996 follows a drift of 100 ppm no better, and takes 2 dB less off an echo that stands still.
 _KEEP: Final = 0.998
 _ERROR_MEMORY: Final = 0.9
 # Squared correlation of rest and echo over about 100 ms. A caller and the agent stay below 0.1.
 _ALIKE: Final = 0.3
 # Over 100 ms: 0 for an echo that is there, whoever speaks over it, −1 for one that is not.
 _MISSED: Final = -0.4
+# After a jump the coefficients are as true as the new delay is exact: a third of their power may be wrong.
 _DOUBT: Final = 0.3
 # A filter that adds this much is wrong, and better left out.
 _WORSE: Final = 1.5
 _ERLE_MEMORY: Final = 0.98
 _TINY: Final = 1e-9
+# Peak over RMS of the first 40 ms; before it has converged a filter has about 3.
 _CLEAR_PEAK: Final = 5.0
 _LEVEL_MEMORY: Final = 0.8
 # A room's energy halves in 20 ms or faster (RT60 0.4 s); knowing it shortens the first convergence.
@@ -88,7 +91,7 @@ class EchoFilter:
         self.pause()
 
     def cancel(self, microphone: FloatWave, sent: FloatWave) -> tuple[FloatWave, float]:
-        """Returns what is left of the microphone's frame, and by how many dB the echo changed.
+        """Returns what is left of the microphone's frame, float32 [320], and by how many dB the echo rose.
 
         ``sent``: float32 [640], the frame that is due and the one before it.
         """
