@@ -226,6 +226,9 @@ class TurnTaker:
         if not utterance.counts and self._barge_in.undecided:
             return []
         silence = utterance.silence_ms(self._audio_ms)
+        if not utterance.counts:
+            # No turn; the next sound over the agent is to be judged by itself.
+            return [self._close("silence")] if silence >= self.settings.sound_over_ms else []
         # A voiced frame or two may be the next word's beginning: a moment more decides it.
         resuming = utterance.guessed and any(list(self._recent)[1 - ONSET_VOICED :])
         if silence >= self._patience.wait_ms(utterance.likely_ending) and not resuming:
@@ -277,7 +280,8 @@ class TurnTaker:
 
     def _extend(self, utterance: Utterance, voiced_ms: int, arrived: float, over_agent: bool) -> None:
         pause = utterance.silence_ms(self._audio_ms) - voiced_ms
-        if pause >= self.settings.gap_ms:
+        # What is said over the agent is no measure of how the caller speaks when it is their turn.
+        if pause >= self.settings.gap_ms and utterance.counts:
             self._patience.learn(pause)
         utterance.extend(self._audio_ms, voiced_ms, arrived, over_agent=over_agent)
 

@@ -182,8 +182,8 @@ class TestBargeIn:
         assert line.one(Commit).start_ms == 0
 
     def test_a_short_sound_over_the_agent_is_nothing(self) -> None:
-        line = Line().agent_speaks().hear("v200 s800")
-        assert line.decisions[-1] == Ignore(at_ms=1000, reason="below_interrupt_threshold")
+        line = Line().agent_speaks().hear("v200 s300")
+        assert line.decisions[-1] == Ignore(at_ms=500, reason="below_interrupt_threshold")
         line.turns.agent_stopped()
         assert line.hear("v600 s800").decisions[-1].turn == 1  # type: ignore[union-attr]
 
@@ -324,6 +324,20 @@ class TestMeaning:
         assert self.asked(line).finished
         assert self.answer(line, Verdict.NOTHING).decisions[-1] == ResumePlayback(at_ms=900, repeat=True)
         assert line.hear("s1000").names[-1] == "Ignore"
+
+    def test_each_sound_is_judged_by_itself(self) -> None:
+        line = self.answer(self.line().hear("v200"), Verdict.BACKCHANNEL).hear("s500 v200")
+        assert self.asked(line).start_ms >= 700
+        assert line.names.count("PausePlayback") == 2
+
+    def test_pauses_in_speech_over_the_agent_are_not_learned(self) -> None:
+        line = self.line()
+        line.turns.settings = TurnSettings(interruption="semantic", sound_over_ms=2000)
+        line.hear("v80 s900 v80")
+        line.turns.agent_stopped()
+        line.hear("s2000 v600 s780")
+        assert "Commit" not in line.names
+        assert line.hear("s20").names[-1] == "Commit"
 
     def test_a_resume_never_races_a_verdict(self) -> None:
         line = self.line().hear("v200 s2000")
