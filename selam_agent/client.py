@@ -23,6 +23,10 @@
 
     asyncio.run(ask("http://127.0.0.1:8080", "sk-…", open("question.pcm", "rb").read()))
 
+When the connection breaks (``ConnectionLost``), the next client may go on where it stopped::
+
+    async with SelamClient(url, api_key=api_key, voice="aria") as again:
+        session = await again.resume(client.resume_token)
 """
 
 from __future__ import annotations
@@ -32,10 +36,11 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Unpack
 
 import socketio
 
+from selam_agent.client_answers import Answers
 from selam_agent.client_errors import (
     ClientError,
     ClientTimeout,
@@ -58,23 +63,27 @@ from selam_agent.client_events import (
     Result,
     SessionEnded,
     SessionStarted,
+    SessionUpdated,
+    ToolCall,
     Transcription,
     TurnMetrics,
     Unknown,
+    VoiceChanged,
     WarningEvent,
     parse_event,
 )
+from selam_agent.client_wishes import StartWishes, Wishes
 
 __all__ = [
     "NAMESPACE", "AudioChunk", "AudioEnd", "Clear", "ClientError", "ClientEvent", "ClientTimeout",
     "Connected", "ConnectionLost", "ConnectionRefused", "ControlAck", "Decision", "ErrorEvent",
     "EventsOverflow", "RequestRefused", "Response", "ResponseDelta", "Result", "SelamClient",
-    "SessionEnded", "SessionStarted", "Transcription", "TurnMetrics", "Unknown", "WarningEvent",
+    "SessionEnded", "SessionStarted", "SessionUpdated", "ToolCall", "Transcription", "TurnMetrics",
+    "Unknown", "VoiceChanged", "WarningEvent",
 ]  # fmt: skip
 
 NAMESPACE = "/v1/audio/agent"
 Action = Literal["interrupt", "start_listening", "stop_listening", "pause", "resume"]
-_E = TypeVar("_E", bound=ClientEvent)
 
 
 class SelamClient:
@@ -98,8 +107,9 @@ class SelamClient:
         self._events: deque[ClientEvent] = deque(maxlen=max_events)
         self._dropped = 0
         self._arrived = asyncio.Event()
-        self._waiting: list[tuple[type[ClientEvent], str, asyncio.Future[ClientEvent]]] = []
-        self._session_id = ""
+        self._answers = Answers(timeout)
+        # With it another client takes up this one's session when its connection breaks; see ``resume``.
+        self.resume_token: str | None = None
         self._closed = False
         # A session is bound to its connection: a silent reconnect would talk to nobody.
         self._sio = socketio.AsyncClient(reconnection=False)
@@ -123,7 +133,7 @@ class SelamClient:
             ConnectionLost: nobody answers at the address.
             ClientTimeout: the server does not greet in time.
         """
-        greeting = self._expect(Connected)
+        greeting = self._answers.expect(Connected)
         try:
             await self._sio.connect(
                 self._url,
@@ -132,7 +142,7 @@ class SelamClient:
                 transports=["websocket"],
                 wait_timeout=self._timeout,
             )
-            return await self._answer(greeting, "connecting")
+            return await self._answers.wait(greeting, "connecting")
         except socketio.exceptions.ConnectionError as error:
             if greeting.done() and not greeting.cancelled():
                 refusal = greeting.exception()
@@ -154,45 +164,48 @@ class SelamClient:
         with contextlib.suppress(Exception):
             await asyncio.wait_for(self._sio.disconnect(), 2.0)
 
-    async def start_session(
-        self,
-        *,
-        voice: str | None = None,
-        language: str | None = None,
-        instructions: str | None = None,
-        greeting: str | None = None,
-        vad_threshold: float | None = None,
-        interrupt_threshold: int | None = None,
-        output_format: Literal["mp3", "wav", "pcm16", "pcmu", "pcma"] | None = None,
-        output_sample_rate: int | None = None,
-        playback: Literal["immediate", "buffered"] | None = None,
-        binary: bool = True,
-        decisions: bool | None = None,
-    ) -> SessionStarted:
+    async def start_session(self, **wishes: Unpack[StartWishes]) -> SessionStarted:
         """Starts a session, replacing the connection's former one; None leaves the server's default.
 
         Raises:
             RequestRefused: a parameter is not accepted, or there is no capacity.
             ClientTimeout, ConnectionLost
         """
-        request = {
-            "voice": voice or self._voice,
-            "language": language,
-            "instructions": instructions,
-            "greeting": greeting,
-            "vad_threshold": vad_threshold,
-            "interrupt_threshold": interrupt_threshold,
-            "output_format": output_format,
-            "output_sample_rate": output_sample_rate,
-            "playback": playback,
-            "binary": binary,
-            "decisions": decisions,
-        }
-        started = self._expect(SessionStarted)
-        await self._emit("start_session", {k: v for k, v in request.items() if v is not None})
-        session = await self._answer(started, "starting the session")
-        self._session_id = session.session_id
-        return session
+        request: dict[str, Any] = {"binary": True, **_given(wishes)}
+        request.setdefault("voice", self._voice)
+        return await self._start(request)
+
+    async def resume(self, token: str, *, binary: bool = True) -> SessionStarted:
+        """Takes up the session of a connection that broke, within 30 s of the break.
+
+        Args:
+            token: the other client's ``resume_token``; it serves once.
+            binary: audio as bytes.
+
+        Raises:
+            RequestRefused: (``resume_failed``) the session is gone; ``start_session`` begins a new one.
+            ClientTimeout, ConnectionLost
+        """
+        return await self._start({"resume": token, "binary": binary})
+
+    async def update_session(self, **wishes: Unpack[Wishes]) -> SessionUpdated:
+        """Changes the session from the next turn on. Raises RequestRefused, ClientTimeout, ConnectionLost."""
+        updated = self._answers.expect(SessionUpdated)
+        await self._emit("update_session", _given(wishes))
+        return await self._answers.wait(updated, "updating the session")
+
+    async def send_text(self, text: str) -> None:
+        """A turn without audio, answered like speech; stops what the agent is saying."""
+        await self._emit("text_input", {"text": text})
+
+    async def send_tool_result(self, call_id: str, result: Any, *, is_error: bool = False) -> None:
+        """Answers a :class:`ToolCall` with text or any JSON value."""
+        answer = {"call_id": call_id, "result": result} | ({"is_error": True} if is_error else {})
+        await self._emit("tool_result", answer)
+
+    async def send_playback_position(self, reply_id: str, played_ms: float) -> None:
+        """Says how much of a reply was played, for ``spoken_text``; about four times a second."""
+        await self._emit("playback_position", {"reply_id": reply_id, "played_ms": played_ms})
 
     async def send_audio(self, audio: bytes, *, format: str = "pcm16", sample_rate: int = 16_000) -> None:
         """Sends microphone audio, mono: ``pcm16`` (s16le), ``pcmu``, ``pcma`` or ``wav``; any size."""
@@ -204,15 +217,15 @@ class SelamClient:
 
     async def control(self, action: Action) -> ControlAck:
         """Raises RequestRefused, ClientTimeout, ConnectionLost."""
-        ack = self._expect(ControlAck, action)
+        ack = self._answers.expect(ControlAck, action)
         await self._emit("control", {"action": action})
-        return await self._answer(ack, f"control {action}")
+        return await self._answers.wait(ack, f"control {action}")
 
     async def end_session(self) -> SessionEnded:
         """Ends the session; the connection stays usable."""
-        ended = self._expect(SessionEnded)
+        ended = self._answers.expect(SessionEnded)
         await self._emit("end_session")
-        return await self._answer(ended, "ending the session")
+        return await self._answers.wait(ended, "ending the session")
 
     async def events(self) -> AsyncIterator[ClientEvent]:
         """All events in order of arrival, from the first unread one to the end of the session.
@@ -245,13 +258,7 @@ class SelamClient:
             self._dropped += 1
         self._events.append(event)
         self._arrived.set()
-        for kind, action, future in list(self._waiting):
-            if future.done():
-                continue
-            if isinstance(event, kind) and action in ("", getattr(event, "action", "")):
-                future.set_result(event)
-            elif isinstance(event, ErrorEvent) and event.type != "audio_error":
-                future.set_exception(RequestRefused(event))
+        self._answers.arrived(event)
 
     def _on_disconnect(self, reason: str = "") -> None:
         self._lost()
@@ -259,24 +266,14 @@ class SelamClient:
     def _lost(self) -> None:
         self._closed = True
         self._arrived.set()
-        for _, _, future in self._waiting:
-            if not future.done():
-                future.set_exception(ConnectionLost("the connection was closed by the server"))
+        self._answers.lost()
 
-    def _expect(self, kind: type[_E], action: str = "") -> asyncio.Future[_E]:
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        # The exception may come before anybody waits; it is read in _answer.
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._waiting.append((kind, action, future))
-        return future
-
-    async def _answer(self, future: asyncio.Future[_E], what: str) -> _E:
-        try:
-            return await asyncio.wait_for(future, self._timeout)
-        except TimeoutError:
-            raise ClientTimeout(f"{what}: no answer within {self._timeout:g} s") from None
-        finally:
-            self._waiting = [each for each in self._waiting if each[2] is not future]
+    async def _start(self, request: Mapping[str, Any]) -> SessionStarted:
+        started = self._answers.expect(SessionStarted)
+        await self._emit("start_session", request)
+        session = await self._answers.wait(started, "starting the session")
+        self.resume_token = session.resume_token
+        return session
 
     async def _emit(self, name: str, payload: Mapping[str, Any] | None = None) -> None:
         if self._closed:
@@ -288,3 +285,7 @@ class SelamClient:
             raise ConnectionLost(str(error)) from None
         except TimeoutError:
             raise ClientTimeout(f"{name}: could not be sent within {self._timeout:g} s") from None
+
+
+def _given(wishes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in wishes.items() if value is not None}

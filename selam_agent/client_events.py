@@ -35,7 +35,10 @@ class Connected(ClientEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionStarted(ClientEvent):
-    """``engines``: what is at work, as ``{stt: {...}, llm: {...}, tts: {...}}``."""
+    """``engines``: what is at work, as ``{stt: {...}, llm: {...}, tts: {...}}``.
+
+    ``resume_token``: see ``SelamClient.resume``; ``resumed``: this is a session that went on.
+    """
 
     name: ClassVar[str] = "session_started"
     session_id: str = ""
@@ -45,11 +48,13 @@ class SessionStarted(ClientEvent):
     output_format: str = "mp3"
     sample_rate: int = 24_000
     engines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    resume_token: str | None = None
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcription(ClientEvent):
-    """What the caller said."""
+    """What the caller said; ``source`` is ``speech`` or ``text``."""
 
     name: ClassVar[str] = "transcription"
     text: str = ""
@@ -57,6 +62,7 @@ class Transcription(ClientEvent):
     language: str | None = None
     turn_id: int = 0
     revision: int = 0
+    source: str = "speech"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +121,18 @@ class Clear(ClientEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall(ClientEvent):
+    """Carry out the tool ``tool`` and answer with ``SelamClient.send_tool_result(call_id, …)``."""
+
+    name: ClassVar[str] = "tool_call"
+    call_id: str = ""
+    tool: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    turn_id: int = 0
+    reply_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result(ClientEvent):
     """A finished task's outcome, such as ``{"at": "2026-11-23T09:00+03:00"}``."""
 
@@ -149,6 +167,27 @@ class Decision(ClientEvent):
     reason: str = ""
     at_ms: int = 0
     turn_id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceChanged(ClientEvent):
+    """Another voice speaks from now on."""
+
+    name: ClassVar[str] = "voice_changed"
+    old_voice: str = ""
+    new_voice: str = ""
+    language: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionUpdated(ClientEvent):
+    """New wishes were accepted, effective from the next turn; they are in ``raw``."""
+
+    name: ClassVar[str] = "session_updated"
+    session_id: str = ""
+    voice: str = ""
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,9 +249,12 @@ _KINDS: dict[str, type[ClientEvent]] = {
         AudioChunk,
         AudioEnd,
         Clear,
+        ToolCall,
         Result,
         TurnMetrics,
         Decision,
+        VoiceChanged,
+        SessionUpdated,
         WarningEvent,
         ErrorEvent,
         ControlAck,
@@ -221,16 +263,24 @@ _KINDS: dict[str, type[ClientEvent]] = {
 }
 
 
+# Fields whose names on the wire a dataclass cannot have.
+_RENAMED: dict[str, dict[str, str]] = {
+    "tool_call": {"tool": "name"},
+    "voice_changed": {"old_voice": "from", "new_voice": "to"},
+}
+
+
 def parse_event(name: str, payload: Mapping[str, Any]) -> ClientEvent:
     """Never raises: what cannot be read becomes :class:`Unknown`."""
     now = time.monotonic()
     kind = _KINDS.get(name)
+    renamed = _RENAMED.get(name, {})
     if kind is None:
         return Unknown(event=name, raw=payload, received=now)
     values: dict[str, Any] = {
-        each.name: payload[each.name]
+        each.name: payload[key]
         for each in fields(kind)
-        if each.name in payload and each.name not in ("received", "raw")
+        if (key := renamed.get(each.name, each.name)) in payload and each.name not in ("received", "raw")
     }
     try:
         if kind is AudioChunk:

@@ -23,7 +23,9 @@ from selam_agent.client import (
     SelamClient,
     SessionEnded,
     SessionStarted,
+    ToolCall,
     Transcription,
+    VoiceChanged,
 )
 from selam_agent.client_events import ErrorEvent, Unknown, parse_event
 from tests.programs.fake_agent import KEY, Turn, fake_agent
@@ -105,6 +107,13 @@ async def test_unread_events_are_bounded_and_the_loss_is_told() -> None:
         assert (await anext(client.events())).raw == {"text": "16"}
 
 
+def test_names_that_a_dataclass_cannot_have() -> None:
+    call = parse_event("tool_call", {"call_id": "a", "name": "weather", "arguments": {"city": "Jimma"}})
+    assert call == ToolCall(call_id="a", tool="weather", arguments={"city": "Jimma"})
+    changed = parse_event("voice_changed", {"from": "aria", "to": "ubax", "language": "so"})
+    assert changed == VoiceChanged(old_voice="aria", new_voice="ubax", language="so")
+
+
 def test_payloads_of_any_kind_are_read_or_kept() -> None:
     chunk = parse_event("audio_chunk", {"audio": "AAEC", "words": [["hi", 0, 90]]})
     assert isinstance(chunk, AudioChunk)
@@ -116,7 +125,7 @@ def test_payloads_of_any_kind_are_read_or_kept() -> None:
 
 
 async def test_the_example_of_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    text = textwrap.dedent(str(client_module.__doc__).partition("::\n")[2].partition("The errors")[0])
+    text = textwrap.dedent(str(client_module.__doc__).partition("::\n")[2])
     names: dict[str, Any] = {}
     exec(text.partition("asyncio.run(")[0], names)
     async with fake_agent(Turn("Hello.", "Hello, caller.", speech_ms=80)) as (url, _):
