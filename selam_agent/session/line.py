@@ -18,6 +18,8 @@ class Line:
         self._outlet: Outlet | None = outlet
         self._kept: deque[events.Event] = deque(maxlen=_MAX_KEPT)
         self._closed = False
+        # With it the client may come back once; empty when it may not.
+        self.token = ""
 
     @property
     def connected(self) -> bool:

@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 from selam_agent.errors import SessionError, ValidationError
 from selam_agent.languages.packs import Packs
 from selam_agent.ports import Outlet
+from selam_agent.session.actor import resume_failed
 from selam_agent.session.config import MAX_GREETING, MAX_INSTRUCTIONS, Engines, SessionConfig
 from selam_agent.session.phrases import Phrases
-from selam_agent.session.session import Session, resume_failed
+from selam_agent.session.session import Session
 from selam_agent.session.speaker import check_language, check_voice, choose
 from selam_agent.settings import Settings
 

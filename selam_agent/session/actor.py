@@ -1,0 +1,342 @@
+"""The actor that runs one conversation: takes one message after the other from its inbox.
+
+Sockets and engines post messages; only the actor's task changes the session. Audio is worked
+through as fast as it arrives; one timer wakes the actor for what happens without audio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from selam_agent import events
+from selam_agent.dialogue.completeness import Ending
+from selam_agent.errors import SessionError
+from selam_agent.languages.packs import Packs
+from selam_agent.ports import Outlet
+from selam_agent.session import messages
+from selam_agent.session.answering import Answering
+from selam_agent.session.config import Engines, SessionConfig, describe_engines
+from selam_agent.session.inbox import Inbox, Message
+from selam_agent.session.line import Line
+from selam_agent.session.listening import Listening
+from selam_agent.session.messages import Control, End, Heard, Tick
+from selam_agent.session.phrases import Phrases
+from selam_agent.session.recognition import Recognition
+from selam_agent.session.replies import Replies
+from selam_agent.session.reply import Audible, Over
+from selam_agent.session.speaker import Speaker
+from selam_agent.session.tasks import Tasks
+from selam_agent.session.tools import Toolbox
+from selam_agent.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# Longer than it takes to notice that a client is gone: two pings.
+_UNNOTICED_S = 25.0
+
+
+class Actor:
+    """See the module's docstring. ``config``: the client's wishes in force."""
+
+    def __init__(
+        self,
+        *,
+        session_id: str,
+        config: SessionConfig,
+        speaker: Speaker,
+        line: Line,
+        inbox: Inbox,
+        toolbox: Toolbox,
+        engines: Engines,
+        packs: Packs,
+        settings: Settings,
+        phrases: Phrases,
+        now: Callable[[ZoneInfo], datetime],
+    ) -> None:
+        self._id = session_id
+        self.config = config
+        self._update: messages.Update | None = None
+        self._engines = engines
+        self._timings = settings.turns
+        self._loop = asyncio.get_running_loop()
+        self._line = line
+        self._inbox = inbox
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks = Tasks(f"session {session_id}", settings.turns.cancel_budget_s)
+        emit = line.send
+        self._toolbox = toolbox
+        self._toolbox.offer(config.tools, end_call=config.end_call)
+        self._recognition = Recognition(
+            session_id=session_id,
+            transcriber=engines.transcriber,
+            language=config.language,
+            deadline_s=settings.turns.stt_deadline_s,
+            post=inbox.post,
+            own=self._tasks.own,
+        )
+        self._replies = Replies(
+            session_id=session_id,
+            config=config,
+            engines=engines,
+            packs=packs,
+            timings=settings.turns,
+            speaker=speaker,
+            toolbox=self._toolbox,
+            phrases=phrases,
+            emit=emit,
+            report=inbox.post,
+            now=now,
+            own=self._tasks.own,
+        )
+        self._answering = Answering(
+            config=config,
+            packs=packs,
+            replies=self._replies,
+            recognition=self._recognition,
+            emit=emit,
+            on_words=self._on_words,
+        )
+        self._listening = Listening(
+            config=config,
+            settings=settings,
+            answering=self._answering,
+            replies=self._replies,
+            recognition=self._recognition,
+            emit=emit,
+        )
+        self._paused_at: float | None = None
+        self._away_since: float | None = None
+        self._ending: End | None = None
+        self._begun = self._loop.time()
+        self._last_packet = self._begun
+
+    @property
+    def ending(self) -> bool:
+        """Whether the session is ending."""
+        return self._ending is not None
+
+    def last_sign(self) -> float:
+        """When the client was certainly there (loop time, s): its last packet, if it sends all the time."""
+        now = self._loop.time()
+        silent = self._listening.turns.push_to_talk or now - self._last_packet > _UNNOTICED_S
+        return now if silent else self._last_packet
+
+    async def run(self, after: asyncio.Event | None = None) -> None:
+        """Runs the session to its end. ``after``: the end of the session that this one replaces."""
+        try:
+            if after is not None:
+                await asyncio.wait_for(after.wait(), 2 * self._timings.cancel_budget_s)
+            self._announce()
+            while self._ending is None:
+                self._arm()
+                message = await self._inbox.next()
+                if isinstance(message, Heard):
+                    await self._heard(message)
+                else:
+                    self._handle(message)
+                self._apply_update()
+        except Exception:
+            log.exception("session %s failed", self._id)
+            self._line.send(events.ErrorEvent.of(SessionError("The session failed.", code="internal_error")))
+            self._ending = self._ending or End("error")
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._answering.close()
+            await self._tasks.aclose()
+            if self._ending is not None and not self._ending.silently:
+                self._line.send(events.SessionEnded(session_id=self._id, reason=self._ending.reason))
+            self._line.close()
+            for left in self._inbox.close():
+                if isinstance(left, messages.Back):
+                    left.outlet.send(events.ErrorEvent.of(resume_failed()))
+
+    def _started(self, *, resumed: bool = False) -> events.SessionStarted:
+        return events.SessionStarted(
+            session_id=self._id,
+            voice=self._replies.speaker.voice.name if resumed else self.config.voice,
+            language=self.config.language,
+            output_format=self.config.output_format,
+            sample_rate=self.config.output_sample_rate,
+            engines=describe_engines(self._engines, self._replies.speaker.synthesizer),
+            resume_token=self._line.token or None,
+            resumed=resumed,
+        )
+
+    def _announce(self) -> None:
+        config, model = self.config, self._engines.chat_model.info
+        self._line.send(self._started())
+        if config.instructions and not model.follows_instructions:
+            self._line.send(
+                events.Notice(
+                    code="instructions_ignored",
+                    message=f"The model {model.name} is rule-based and cannot follow instructions; "
+                    f"set llm.base_url to a language model.",
+                )
+            )
+        if self._toolbox.tools and not model.calls_tools:
+            self._line.send(
+                events.Notice(code="tools_ignored", message=f"The model {model.name} cannot call tools.")
+            )
+        if config.greeting:
+            self._replies.say(config.greeting, protected=config.uninterruptible_greeting)
+
+    def _handle(self, message: Message) -> None:
+        if isinstance(message, messages.Transcribed):
+            self._answering.transcribed(message)
+        elif isinstance(message, messages.Overheard):
+            self._listening.overheard(message)
+        elif isinstance(message, messages.Interim):
+            self._listening.interim(message)
+        elif isinstance(message, Audible):
+            self._listening.turns.agent_started(message.at * 1000)
+            self._replies.audible(message)
+        elif isinstance(message, Over):
+            self._over(message)
+        elif isinstance(message, Control):
+            self._control(message.action)
+            self._line.send(events.ControlAck(action=message.action))
+        elif isinstance(message, messages.Typed):
+            self._typed(message.text)
+        elif isinstance(message, messages.Update):
+            self._update = message
+            self._line.send(events.SessionUpdated(session_id=self._id, changes=message.told))
+        elif isinstance(message, messages.ToolResult):
+            self._toolbox.finish(message.call_id, message.result)
+        elif isinstance(message, messages.Played):
+            self._replies.played(message.reply_id, message.played_ms)
+        elif isinstance(message, messages.Away):
+            self._leave(message.since)
+        elif isinstance(message, messages.Back):
+            self._come_back(message.outlet)
+        elif isinstance(message, Tick):
+            self._tick()
+        elif isinstance(message, End):
+            self._ending = message
+
+    # ------------------------------------------------------------ what happens
+
+    async def _heard(self, message: Heard) -> None:
+        self._last_packet = message.arrived
+        discard = self._paused_at is not None or self._away_since is not None or self._replies.protected
+        await self._listening.hear(message, discard=discard)
+
+    def _on_words(self, turn: int, revision: int, ending: Ending) -> None:
+        self._listening.on_words(turn, revision, ending)
+
+    def _over(self, message: Over) -> None:
+        was_current, last = self._replies.over(message)
+        if was_current:
+            self._listening.turns.agent_stopped()
+            self._answering.advance()
+        if last:
+            self._ending = self._ending or End(last)
+
+    def _typed(self, text: str) -> None:
+        protected = self._replies.protected
+        number = self._listening.typed(stops_agent=not protected)
+        if not protected:
+            self._answering.interrupt(prepared=False)
+        self._answering.typed(text, number)
+
+    def _apply_update(self) -> None:
+        """New wishes take effect when no turn is on its way."""
+        update = self._update
+        if update is None or self._answering.pending or not self._listening.turns.between_turns:
+            return
+        self._update = None
+        old, self.config = self.config, update.config
+        same = (old.voice, old.language) == (self.config.voice, self.config.language)
+        self._toolbox.offer(self.config.tools, end_call=self.config.end_call)
+        self._replies.configure(self.config, self._replies.speaker if same else update.speaker)
+        self._answering.configure(self.config)
+        self._listening.configure(self.config)
+
+    # ------------------------------------------------------------ going and coming back
+
+    def _leave(self, since: float) -> None:
+        # Once more: the next connection may have broken before it was greeted.
+        self._line.cut()
+        if self._away_since is None:
+            self._away_since = self._loop.time()
+            self._replies.lose(since)
+            self._toolbox.leave()
+
+    def _come_back(self, outlet: Outlet) -> None:
+        if self._away_since is None:
+            return
+        away_s = self._loop.time() - self._away_since
+        self._away_since = None
+        self._last_packet += away_s
+        if self._paused_at is None:
+            self._listening.turns.frozen(away_s * 1000)
+        self._line.connect(outlet, self._started(resumed=True))
+        self._toolbox.come_back()
+        self._replies.resume("away")
+
+    # ------------------------------------------------------------ controls and timers
+
+    def _control(self, action: str) -> None:
+        if action == "interrupt":
+            self._answering.interrupt(prepared=True)
+            self._listening.turns.agent_stopped()
+            self._listening.turns.forget_reopenable()
+        elif action == "stop_listening":
+            self._listening.on = False
+            self._listening.act(self._listening.turns.flush())
+        elif action == "start_listening":
+            self._listening.on = True
+        elif action == "pause" and self._paused_at is None:
+            self._paused_at = self._loop.time()
+            self._replies.pause("client")
+        elif action == "resume" and self._paused_at is not None:
+            paused_s = self._loop.time() - self._paused_at
+            self._paused_at = None
+            self._last_packet += paused_s
+            self._listening.turns.frozen(paused_s * 1000)
+            self._replies.resume("client")
+
+    def _arm(self) -> None:
+        """Keeps one timer, never later than the earliest deadline."""
+        due = self._begun + self._timings.max_session_s
+        if self._away_since is not None:
+            due = min(due, self._away_since + self._timings.resume_s)
+        elif self._paused_at is None:
+            due = min(due, self._last_packet + self._timings.idle_s)
+            packets = self._listening.turns.next_deadline
+            if packets is not None:
+                due = min(due, packets / 1000)
+        if self._timer is not None and not self._timer.cancelled() and self._timer.when() <= due:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._inbox.post(Tick())
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        timings = self._timings
+        if now >= self._begun + timings.max_session_s:
+            self._ending = End("max_duration")
+        elif self._away_since is not None:
+            if now >= self._away_since + timings.resume_s:
+                self._ending = End("disconnected", silently=True)
+        elif self._paused_at is None:
+            if now >= self._last_packet + timings.idle_s:
+                self._ending = End("idle")
+            self._listening.act(self._listening.turns.tick(now * 1000))
+
+
+def resume_failed() -> SessionError:
+    """There is no session that this client may come back to."""
+    return SessionError(
+        "The session cannot be resumed: the token is unknown, used or too old. Start a new one.",
+        code="resume_failed",
+    )
