@@ -287,9 +287,9 @@ class Caller:
         network = self.scenario.network
         if network.loss and self._rng.random() < network.loss:
             return
-        arrival = max(self._last_arrival, self._stalled_until, at + PACKET_MS)
-        if network.jitter:
-            arrival = max(self._last_arrival, arrival + self._rng.uniform(0, network.jitter))
+        late = self._rng.uniform(0, network.jitter) if network.jitter else 0.0
+        # The order is kept, as on a stream.
+        arrival = max(self._last_arrival, self._stalled_until, at + PACKET_MS + late)
         self._last_arrival = arrival
         self._deliveries.put_nowait((arrival, packet, at))
 
