@@ -119,7 +119,9 @@ class BargeIn:
     def _semantic(self, voiced: bool, silence: int) -> list[Action]:
         actions: list[Action] = []
         fresh_ms = self._voiced_ms - self._passed_ms
-        if voiced and fresh_ms >= self.settings.speech_ms:
+        # An answer about so much speech is on its way, or will be: it decides, if it comes in time.
+        late = self._pending or self._asked_ms < self._passed_ms + self.settings.speech_ms
+        if voiced and fresh_ms >= self.settings.speech_ms * (1.5 if late else 1):
             return [Action.STOP]
         if voiced and not self._held and fresh_ms >= self.settings.hold_ms and not self._passed_ms:
             self._held = True

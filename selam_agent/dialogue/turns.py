@@ -99,7 +99,7 @@ class TurnTaker:
         """Arrival time at which ``tick`` must be called, or None."""
         if self._open is None or self._last_arrival is None:
             return None
-        if self._barge_in.held:
+        if self._barge_in.held and not self._open.counts:
             return self._last_arrival + self.settings.sound_over_ms
         if self._may_guess(self._open):
             assert self.settings.speculate_ms is not None
@@ -115,6 +115,9 @@ class TurnTaker:
     def _packet_patience(self) -> int:
         if self.push_to_talk:
             return self.settings.no_packets_ptt_ms
+        if self._open is not None and self._open.ending is Ending.INCOMPLETE:
+            # In mid-sentence it is rather the network that stalls.
+            return max(self.settings.no_packets_ms, self.settings.silence_limit_ms)
         return self.settings.no_packets_ms
 
     # ------------------------------------------------------------ what happens
@@ -141,9 +144,10 @@ class TurnTaker:
         if over_agent:
             for action in self._barge_in.frame(voiced, self._audio_ms):
                 decisions += self._act_on(action, "energy" if self._by_energy else "duration")
+            decisions += self._talked_into()
         if self._open is not None:
             decisions += self._judge_silence(self._open)
-        return decisions
+        return decisions + self._release_if_closed()
 
     def words(self, turn: int, revision: int, ending: Ending) -> list[Decision]:
         """The words of a guess are known, and how complete they sound. Stale ones are ignored."""
@@ -173,18 +177,20 @@ class TurnTaker:
         if deadline is None or self._open is None or now < deadline:
             return []
         assert self._last_arrival is not None
-        if self._barge_in.held:
+        if self._barge_in.held and not self._open.counts:
             # The agent must not be held for ever by a client that has stopped sending.
             self._last_arrival = now
             return [each for action in self._barge_in.silent_line() for each in self._act_on(action, "words")]
         if now < self._last_arrival + self._packet_patience:
             return [self._guess(self._open)]
         self._stops_in_speech = True
-        return [self._close("no_packets", reopenable=True)]
+        return [self._close("no_packets", reopenable=True), *self._release_if_closed()]
 
     def flush(self) -> list[Decision]:
         """The caller says that the turn is over (``stop_listening``)."""
-        return [] if self._open is None else [self._close("stop_listening")]
+        if self._open is None:
+            return []
+        return [self._close("stop_listening"), *self._release_if_closed()]
 
     def frozen(self, for_ms: float) -> None:
         """The session was paused for this long; the packet clock stood still."""
@@ -251,6 +257,26 @@ class TurnTaker:
             start_ms=utterance.start_ms,
             end_ms=self._audio_ms,
         )
+
+    def _talked_into(self) -> list[Decision]:
+        """A caller who was speaking before the agent began, and speaks on, means to."""
+        utterance = self._open
+        if (
+            utterance is None
+            or not utterance.counts
+            or self._agent_since is None
+            or self.settings.interruption == "off"
+            or self._barge_in.voiced_ms < self.settings.interrupt_frames * FRAME_MS
+        ):
+            return []
+        return self._act_on(Action.STOP, "energy")
+
+    def _release_if_closed(self) -> list[Decision]:
+        """What held the agent is over, whatever it was: it must not be held by nothing."""
+        if self._open is not None or not self._barge_in.held:
+            return []
+        self._barge_in.reset()
+        return self._act_on(Action.RELEASE, "words")
 
     @property
     def _by_energy(self) -> bool:

@@ -144,6 +144,12 @@ class TestNoPackets:
         line = Line().hear("v600").quiet_line(1600).burst("v400")
         assert line.quiet_line(1400).names[-1] == "Reopen"
 
+    def test_after_unfinished_words_a_stalled_network_gets_more_time(self) -> None:
+        line = Line(TurnTaker(TurnSettings())).hear("v600").quiet_line(300)
+        line.turns.words(1, 0, Ending.INCOMPLETE)
+        assert "Commit" not in line.quiet_line(2600).names
+        assert line.quiet_line(100).names[-1] == "Commit"
+
     def test_late_silence_reopens_nothing(self) -> None:
         assert Line().hear("v600").quiet_line(1600).hear("s700").names[-1] == "Commit"
 
@@ -344,9 +350,26 @@ class TestMeaning:
         assert "ResumePlayback" not in line.names and "Ignore" not in line.names
         assert "Interrupt" in self.answer(line, Verdict.STOP).names
 
-    def test_600_ms_of_speech_interrupt_without_any_verdict(self) -> None:
-        line = self.line().hear("v600")
-        assert line.decisions[-1] == Interrupt(turn=1, at_ms=1000, reason="duration")
+    def test_long_speech_interrupts_without_any_verdict(self) -> None:
+        line = self.line().hear("v880")
+        assert "Interrupt" not in line.names, "the answer about 600 ms may still come"
+        line.hear("v20")
+        assert line.decisions[-1] == Interrupt(turn=1, at_ms=1300, reason="duration")
+
+    def test_who_was_speaking_before_the_agent_and_goes_on_interrupts_it(self) -> None:
+        line = Line(TurnTaker(TurnSettings(interruption="semantic"))).hear("v600").agent_speaks()
+        assert line.hear("v240").names[-1] == "Interrupt"
+
+    def test_a_turn_that_ends_over_the_agent_lets_it_go_on(self) -> None:
+        line = Line(TurnTaker(TurnSettings(interruption="semantic"))).hear("v600").agent_speaks()
+        line.hear("v140 s1000")
+        assert line.names.count("PausePlayback") == line.names.count("ResumePlayback") == 1
+        assert "Commit" in line.names and "Interrupt" not in line.names
+
+    def test_a_client_that_stops_sending_leaves_nothing_held(self) -> None:
+        line = Line(TurnTaker(TurnSettings(interruption="semantic"))).hear("v600").agent_speaks()
+        line.hear("v140").quiet_line(5000)
+        assert line.names.count("PausePlayback") == line.names.count("ResumePlayback") == 1
 
     def test_a_verdict_about_an_earlier_turn_is_ignored(self) -> None:
         line = self.line().hear("v200")

@@ -181,7 +181,7 @@ class TestBargeIn:
 class TestSemanticBargeIn:
     """What the words mean decides; ``delay`` is the recogniser's."""
 
-    async def overlap(self, said: str, ms: int, *, delay: float = 0.02) -> Call:
+    async def overlap(self, said: str, sound: int | bytes, *, delay: float = 0.02) -> Call:
         """Says this over a long reply; returns the call after it."""
         said_over = Transcript(text=said, rejected=None if said else "no_speech")
         stt = FakeTranscriber(["Tell me."])
@@ -191,7 +191,8 @@ class TestSemanticBargeIn:
             await it.until(events.AudioChunk, 8)
             stt.delay = delay
             self.onset = asyncio.get_running_loop().time()
-            await talk(it.session, speech(ms) + silence(2500))
+            over = speech(sound) if isinstance(sound, int) else sound
+            await talk(it.session, over + silence(2500))
             await it.until(events.AudioEnd)
             return it
 
@@ -231,7 +232,8 @@ class TestSemanticBargeIn:
         assert end.interrupted
 
     def test_long_speech_interrupts_whatever_the_recogniser_says(self) -> None:
-        end = run(self.overlap("", 1500)).outlet.all(events.AudioEnd)[0]
+        long = spoken("But I would rather talk about something else entirely, if I may.")
+        end = run(self.overlap("", long)).outlet.all(events.AudioEnd)[0]
         assert end.interrupted
 
     def test_with_a_slow_recogniser_the_agent_is_held_and_goes_on(self) -> None:
