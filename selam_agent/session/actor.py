@@ -8,30 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from selam_agent import events
-from selam_agent.dialogue.completeness import Ending
 from selam_agent.errors import SessionError
-from selam_agent.languages.packs import Packs
 from selam_agent.ports import Outlet
-from selam_agent.session import messages
-from selam_agent.session.answering import Answering
-from selam_agent.session.config import Engines, SessionConfig, describe_engines
+from selam_agent.session import announcement, messages
+from selam_agent.session.config import Engines, SessionConfig
 from selam_agent.session.inbox import Inbox, Message
 from selam_agent.session.line import Line
-from selam_agent.session.listening import Listening
 from selam_agent.session.messages import Control, End, Heard, Tick
-from selam_agent.session.phrases import Phrases
-from selam_agent.session.recognition import Recognition
-from selam_agent.session.replies import Replies
+from selam_agent.session.parts import Parts
 from selam_agent.session.reply import Audible, Over
-from selam_agent.session.speaker import Speaker
-from selam_agent.session.tasks import Tasks
-from selam_agent.session.tools import Toolbox
-from selam_agent.settings import Settings
+from selam_agent.settings import Turns
 
 log = logging.getLogger(__name__)
 
@@ -47,67 +35,26 @@ class Actor:
         *,
         session_id: str,
         config: SessionConfig,
-        speaker: Speaker,
+        parts: Parts,
         line: Line,
         inbox: Inbox,
-        toolbox: Toolbox,
         engines: Engines,
-        packs: Packs,
-        settings: Settings,
-        phrases: Phrases,
-        now: Callable[[ZoneInfo], datetime],
+        timings: Turns,
     ) -> None:
         self._id = session_id
         self.config = config
         self._update: messages.Update | None = None
         self._engines = engines
-        self._timings = settings.turns
+        self._timings = timings
         self._loop = asyncio.get_running_loop()
         self._line = line
         self._inbox = inbox
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks = Tasks(f"session {session_id}", settings.turns.cancel_budget_s)
-        emit = line.send
-        self._toolbox = toolbox
-        self._toolbox.offer(config.tools, end_call=config.end_call)
-        self._recognition = Recognition(
-            session_id=session_id,
-            transcriber=engines.transcriber,
-            language=config.language,
-            deadline_s=settings.turns.stt_deadline_s,
-            post=inbox.post,
-            own=self._tasks.own,
-        )
-        self._replies = Replies(
-            session_id=session_id,
-            config=config,
-            engines=engines,
-            packs=packs,
-            timings=settings.turns,
-            speaker=speaker,
-            toolbox=self._toolbox,
-            phrases=phrases,
-            emit=emit,
-            report=inbox.post,
-            now=now,
-            own=self._tasks.own,
-        )
-        self._answering = Answering(
-            config=config,
-            packs=packs,
-            replies=self._replies,
-            recognition=self._recognition,
-            emit=emit,
-            on_words=self._on_words,
-        )
-        self._listening = Listening(
-            config=config,
-            settings=settings,
-            answering=self._answering,
-            replies=self._replies,
-            recognition=self._recognition,
-            emit=emit,
-        )
+        self._toolbox = parts.toolbox
+        self._replies = parts.replies
+        self._answering = parts.answering
+        self._listening = parts.listening
+        self._tasks = parts.tasks
         self._paused_at: float | None = None
         self._away_since: float | None = None
         self._ending: End | None = None
@@ -155,35 +102,17 @@ class Actor:
                 if isinstance(left, messages.Back):
                     left.outlet.send(events.ErrorEvent.of(resume_failed()))
 
-    def _started(self, *, resumed: bool = False) -> events.SessionStarted:
-        return events.SessionStarted(
-            session_id=self._id,
-            voice=self._replies.speaker.voice.name if resumed else self.config.voice,
-            language=self.config.language,
-            output_format=self.config.output_format,
-            sample_rate=self.config.output_sample_rate,
-            engines=describe_engines(self._engines, self._replies.speaker.synthesizer),
-            resume_token=self._line.token or None,
-            resumed=resumed,
-        )
-
     def _announce(self) -> None:
-        config, model = self.config, self._engines.chat_model.info
         self._line.send(self._started())
-        if config.instructions and not model.follows_instructions:
-            self._line.send(
-                events.Notice(
-                    code="instructions_ignored",
-                    message=f"The model {model.name} is rule-based and cannot follow instructions; "
-                    f"set llm.base_url to a language model.",
-                )
-            )
-        if self._toolbox.tools and not model.calls_tools:
-            self._line.send(
-                events.Notice(code="tools_ignored", message=f"The model {model.name} cannot call tools.")
-            )
-        if config.greeting:
-            self._replies.say(config.greeting, protected=config.uninterruptible_greeting)
+        for warning in announcement.warnings(self.config, self._engines.chat_model.info):
+            self._line.send(warning)
+        if self.config.greeting:
+            self._replies.say(self.config.greeting, protected=self.config.uninterruptible_greeting)
+
+    def _started(self, *, resumed: bool = False) -> events.SessionStarted:
+        return announcement.started(
+            self._id, self.config, self._replies.speaker, self._engines, self._line.token, resumed=resumed
+        )
 
     def _handle(self, message: Message) -> None:
         if isinstance(message, messages.Transcribed):
@@ -224,9 +153,6 @@ class Actor:
         self._last_packet = message.arrived
         discard = self._paused_at is not None or self._away_since is not None or self._replies.protected
         await self._listening.hear(message, discard=discard)
-
-    def _on_words(self, turn: int, revision: int, ending: Ending) -> None:
-        self._listening.on_words(turn, revision, ending)
 
     def _over(self, message: Over) -> None:
         was_current, last = self._replies.over(message)

@@ -66,18 +66,3 @@ class Engines:
     transcriber: Transcriber
     chat_model: ChatModel
     synthesizers: Mapping[str, Synthesizer] = field(default_factory=dict)
-
-
-def describe_engines(engines: Engines, synthesizer: Synthesizer) -> dict[str, dict[str, Any]]:
-    """What ``session_started`` tells about the engines at work."""
-    stt, llm, tts = engines.transcriber.info, engines.chat_model.info, synthesizer.info
-    return {
-        "stt": {
-            "name": stt.name,
-            "open_vocabulary": stt.open_vocabulary,
-            "tested_on": stt.tested_on,
-            "leaves_machine": stt.leaves_machine,
-        },
-        "llm": {"name": llm.name, "generative": llm.generative, "leaves_machine": llm.leaves_machine},
-        "tts": {"name": tts.name, "leaves_machine": tts.leaves_machine},
-    }

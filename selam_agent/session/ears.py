@@ -16,17 +16,21 @@ from selam_agent.audio.vad import VoiceGate
 from selam_agent.dialogue.decisions import FRAME_MS
 from selam_agent.errors import AudioError
 from selam_agent.ports import Pcm16
+from selam_agent.session.room import Room
 from selam_agent.settings import Audio
 
 SAMPLE_RATE = 16_000
 # Noise suppression costs about 1 ms per second of audio; this keeps a slice well under 2 ms.
 _SLICE_FRAMES = 50
+# Subtracting echo costs a quarter of a millisecond per frame.
+_GUARDED_SLICE_FRAMES = 6
 
 
 class Ears:
     """The hearing of one session. Call order: ``decode``, then iterate ``listen`` to its end."""
 
-    def __init__(self, settings: Audio, vad_threshold: float) -> None:
+    def __init__(self, settings: Audio, vad_threshold: float, room: Room) -> None:
+        self._room = room
         self._decoder = InputDecoder()
         self._framer = Framer()
         self._gate = VoiceGate(vad_threshold, mode=settings.vad_mode, denoise=settings.denoise)
@@ -79,15 +83,19 @@ class Ears:
             )
         self._received_s += seconds
 
-    def listen(self, pcm: Pcm16) -> Iterator[list[bool]]:
+    def listen(self, pcm: Pcm16, arrived_ms: float) -> Iterator[list[bool]]:
         """Yields the verdict of each frame, in slices of at most a second of audio."""
         frames = self._framer.push(pcm)
-        for first in range(0, len(frames), _SLICE_FRAMES):
-            part = frames[first : first + _SLICE_FRAMES]
-            heard = self._gate.feed(part)
+        begun_ms = arrived_ms - len(frames) * FRAME_MS
+        size = _GUARDED_SLICE_FRAMES if self._room.echoes else _SLICE_FRAMES
+        for first in range(0, len(frames), size):
+            part = frames[first : first + size]
+            clean, suspect = self._room.hears(part, begun_ms + first * FRAME_MS)
+            heard = self._gate.feed(clean)
             self._kept.append((self._next_ms, heard.audio))
             self._next_ms += len(part) * FRAME_MS
-            yield [bool(each) for each in heard.voiced]
+            voiced = heard.voiced if suspect is None else heard.voiced & ~suspect
+            yield [bool(each) for each in voiced]
 
     def take(self, start_ms: int, end_ms: int) -> Pcm16:
         """The audio between two audio times, as far as it is kept: int16 [n]."""

@@ -20,6 +20,7 @@ from selam_agent.session.ears import Ears
 from selam_agent.session.messages import Heard, Interim, Overheard
 from selam_agent.session.recognition import Recognition
 from selam_agent.session.replies import Replies
+from selam_agent.session.room import Room
 from selam_agent.session.silence import Prompt, Silence
 from selam_agent.session.turn_settings import turn_settings
 from selam_agent.settings import Settings
@@ -36,15 +37,17 @@ class Listening:
         answering: Answering,
         replies: Replies,
         recognition: Recognition,
+        room: Room,
         emit: Callable[[events.Event], None],
     ) -> None:
         self._config = config
+        self._room = room
         self._settings = settings
         self._answering = answering
         self._replies = replies
         self._recognition = recognition
         self._emit = emit
-        self._ears = Ears(settings.audio, config.vad_threshold)
+        self._ears = Ears(settings.audio, config.vad_threshold, room)
         self.turns = TurnTaker(turn_settings(settings.turns, config))
         self.on = True
         prompt_s = config.silence_prompt_s
@@ -72,10 +75,11 @@ class Listening:
             return
         self.turns.recorder = self._ears.recorder
         arrived = message.arrived * 1000
-        for number, verdicts in enumerate(self._ears.listen(pcm)):
+        for number, verdicts in enumerate(self._ears.listen(pcm, arrived)):
             if number:
                 # Long audio is worked through in slices; other sessions go in between.
                 await asyncio.sleep(0)
+            self.turns.trusted = self._room.trusted
             for voiced in verdicts:
                 self.act(self.turns.frame(voiced, arrived))
             self._ears.forget_before(self.turns.keep_from_ms)
@@ -134,13 +138,19 @@ class Listening:
         if message.text is None or self._replies.current is None:
             return Verdict.NOTHING
         pack = self._replies.speaker.pack
-        return judge(
+        # Only where there may be echo: a caller may use the agent's words.
+        may_echo = self._room.echoes or not self._room.trusted
+        verdict = judge(
             message.text,
             pack,
             speech_ms=message.asked.voiced_ms,
             agent_asked=asks(self._replies.heard(), pack),
             finished=message.asked.finished,
+            being_said=self._replies.being_said() if may_echo else "",
         )
+        if verdict is Verdict.ECHO:
+            self._room.echo_was_taken_for_words()
+        return verdict
 
     def _log(self, decision: decisions.Decision) -> None:
         if not self._config.decisions:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 
-from selam_agent import events
 from selam_agent.dialogue.decisions import Commit
 from selam_agent.errors import SelamError
+from selam_agent.events import TurnMetrics
 from selam_agent.ports import Transcript
-from selam_agent.session.reply import Marks, Reply
+from selam_agent.session.reply import Reply
+from selam_agent.session.stages import stages
 
 
 @dataclass(slots=True, eq=False)
@@ -57,35 +57,19 @@ class PendingTurn:
             self.reply.stop(silently=True)
             self.reply = None
 
-    def metrics(self, marks: Marks, reply_id: str, audible: float) -> events.TurnMetrics:
-        """The stages from the end of the caller's speech to the first sample sent, in ms.
-
-        What was ready before the commit cost nothing, so each stage counts from the end of the one
-        before it and from the commit, whichever is later; that way they add up.
-        """
+    def metrics(self, reply: Reply, audible: float) -> TurnMetrics:
+        """The stages from the end of the caller's speech to the reply's first sample at ``audible``."""
         assert self.commit is not None
-        speech_end = self.commit.speech_end_arrived_ms / 1000
-        ends = [
-            speech_end,
-            self.committed_at,
-            self.transcribed_at,
-            marks.first_fragment or audible,
-            marks.first_pcm or audible,
-            audible,
-        ]
-        endpoint, stt, llm, tts, send = (
-            round((after - before) * 1000, 1) for before, after in pairwise(accumulate(ends, max))
-        )
+        marks = reply.marks
         prepared = marks.begun < self.committed_at
-        return events.TurnMetrics(
+        return stages(
+            marks,
+            speech_end=self.commit.speech_end_arrived_ms / 1000,
+            committed=self.committed_at,
+            transcribed=self.transcribed_at,
+            audible=audible,
             turn_id=self.turn,
-            reply_id=reply_id,
-            endpoint_ms=endpoint,
-            stt_ms=stt,
-            llm_ms=llm,
-            tts_ms=tts,
-            send_ms=send,
-            v2v_ms=round((audible - speech_end) * 1000, 1),
+            reply_id=reply.reply_id,
             reason=self.commit.reason,
             speculation="hit" if prepared else "miss" if self.wasted_ms else "none",
             wasted_ms=round(self.wasted_ms, 1),

@@ -35,8 +35,10 @@ class _Report:
 class Playout:
     """The sending half of a reply. Times are ms of loop time, positions ms of the reply's audio."""
 
-    def __init__(self, mode: Playback, lead_ms: float, send: Callable[[EncodedChunk, int], None]) -> None:
-        """``send`` gets each chunk with its number when it is due."""
+    def __init__(
+        self, mode: Playback, lead_ms: float, send: Callable[[EncodedChunk, int, float], None]
+    ) -> None:
+        """``send`` gets each chunk when it is due, with its number and when it will be played."""
         self._immediate = mode == "immediate"
         self._pacer = Pacer(mode, lead_ms=lead_ms)
         self._send = send
@@ -139,9 +141,10 @@ class Playout:
                 continue
             now = self._now()
             self._kept.append((now, chunk))
+            plays_at = self._pacer.plays_at(now)
             self._pacer.sent(now, chunk.samples * 1000 / chunk.sample_rate)
             self.sent += 1
-            self._send(chunk, self.sent - 1)
+            self._send(chunk, self.sent - 1, plays_at)
 
     async def _next(self) -> EncodedChunk | None:
         while True:

@@ -15,6 +15,7 @@ from selam_agent.languages.packs import Packs
 from selam_agent.ports import Outlet
 from selam_agent.session.actor import resume_failed
 from selam_agent.session.config import MAX_GREETING, MAX_INSTRUCTIONS, Engines, SessionConfig
+from selam_agent.session.parts import House
 from selam_agent.session.phrases import Phrases
 from selam_agent.session.session import Session
 from selam_agent.session.speaker import check_language, check_voice, choose
@@ -35,8 +36,7 @@ class Registry:
         self._engines = engines
         self._packs = packs
         self._settings = settings
-        self._now = now
-        self._phrases = Phrases()
+        self._house = House(engines=engines, packs=packs, settings=settings, phrases=Phrases(), now=now)
         self._sessions: dict[str, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -81,11 +81,7 @@ class Registry:
             config=config,
             speaker=speaker,
             outlet=outlet,
-            engines=self._engines,
-            packs=self._packs,
-            settings=self._settings,
-            phrases=self._phrases,
-            now=self._now,
+            house=self._house,
         )
         if replaces is not None:
             replaces.replace()

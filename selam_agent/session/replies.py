@@ -21,6 +21,7 @@ from selam_agent.session.config import Engines, SessionConfig
 from selam_agent.session.pending import PendingTurn
 from selam_agent.session.phrases import Phrases
 from selam_agent.session.reply import Audible, Over, Reply
+from selam_agent.session.room import Room
 from selam_agent.session.speaker import Speaker, choose
 from selam_agent.session.tools import Toolbox
 from selam_agent.settings import Turns
@@ -42,6 +43,7 @@ class Replies:
         speaker: Speaker,
         toolbox: Toolbox,
         phrases: Phrases,
+        room: Room,
         emit: Callable[[events.Event], None],
         report: Callable[[Audible | Over], None],
         now: Callable[[ZoneInfo], datetime],
@@ -54,6 +56,7 @@ class Replies:
         self._timings = timings
         self._toolbox = toolbox
         self._phrases = phrases
+        self._room = room
         self._emit = emit
         self._report = report
         self._now = now
@@ -147,7 +150,7 @@ class Replies:
             return
         reply, turn = self.current
         if turn is not None:
-            self._emit(turn.metrics(reply.marks, reply.reply_id, message.at))
+            self._emit(turn.metrics(reply, message.at))
 
     def over(self, message: Over) -> tuple[bool, str]:
         """A reply has ended by itself.
@@ -259,6 +262,7 @@ class Replies:
             config=self._config,
             timings=self._timings,
             phrases=self._phrases,
+            room=self._room,
             emit=self._emit,
             report=self._report,
         )

@@ -22,7 +22,9 @@ from selam_agent.session.answer import Answer, Break
 from selam_agent.session.config import SessionConfig
 from selam_agent.session.phrases import Phrases
 from selam_agent.session.playout import Playout, start_ms
+from selam_agent.session.room import Room
 from selam_agent.session.speaker import Speaker
+from selam_agent.session.stages import Marks
 from selam_agent.session.voicing import Voicing
 from selam_agent.settings import Turns
 
@@ -47,16 +49,6 @@ class Over:
     reply: Reply
 
 
-@dataclass(slots=True)
-class Marks:
-    """When things happened, in loop time (s); None when they did not."""
-
-    begun: float
-    first_fragment: float | None = None
-    first_pcm: float | None = None
-    first_sent: float | None = None
-
-
 class Reply:
     """See the module's docstring. ``items`` is the model's answer, or a fixed text."""
 
@@ -70,6 +62,7 @@ class Reply:
         config: SessionConfig,
         timings: Turns,
         phrases: Phrases,
+        room: Room,
         emit: Callable[[events.Event], None],
         report: Callable[[Audible | Over], None],
     ) -> None:
@@ -80,6 +73,7 @@ class Reply:
         self._config = config
         self._timings = timings
         self._phrases = phrases
+        self._room = room
         self._emit = emit
         self._report = report
         self._clock = asyncio.get_running_loop().time
@@ -119,11 +113,6 @@ class Reply:
     def over(self) -> bool:
         """Whether nothing of it will leave any more."""
         return self._stopped
-
-    @property
-    def text(self) -> str:
-        """What the model has written so far."""
-        return self._text
 
     @property
     def answer(self) -> Answer | None:
@@ -253,7 +242,8 @@ class Reply:
 
     # ------------------------------------------------------------ what goes out
 
-    def _send(self, chunk: EncodedChunk, index: int) -> None:
+    def _send(self, chunk: EncodedChunk, index: int, plays_at: float) -> None:
+        self._room.plays(chunk, plays_at)
         if index == 0:
             self.marks.first_sent = self._clock()
             self._respond_if_complete()
@@ -299,6 +289,7 @@ class Reply:
             self._respond()
             if interrupted and self._playout.sent and self._config.playback == "buffered":
                 self._emit(events.Clear(reply_id=self.reply_id))
+                self._room.falls_silent(self._clock() * 1000)
             if self._playout.sent or self._responded:
                 self._emit(
                     events.AudioEnd(

@@ -6,27 +6,23 @@ A session outlives a connection that breaks: it pauses, and the next one may tak
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from secrets import token_urlsafe
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from selam_agent.errors import ValidationError
-from selam_agent.languages.packs import Packs
 from selam_agent.ports import Outlet
 from selam_agent.session import messages
 from selam_agent.session.actor import Actor
-from selam_agent.session.config import Engines, SessionConfig
+from selam_agent.session.config import SessionConfig
 from selam_agent.session.ears import SAMPLE_RATE
 from selam_agent.session.inbox import Inbox
 from selam_agent.session.line import Line
 from selam_agent.session.messages import Control, End, Heard
-from selam_agent.session.phrases import Phrases
+from selam_agent.session.parts import House, assemble
 from selam_agent.session.speaker import Speaker, check_language, check_voice, choose
-from selam_agent.session.tools import Toolbox, result_text
-from selam_agent.settings import Settings
+from selam_agent.session.tools import result_text
 
 CONTROLS = ("interrupt", "start_listening", "stop_listening", "pause", "resume")
 
@@ -42,11 +38,7 @@ class Session:
         config: SessionConfig,
         speaker: Speaker,
         outlet: Outlet,
-        engines: Engines,
-        packs: Packs,
-        settings: Settings,
-        phrases: Phrases,
-        now: Callable[[ZoneInfo], datetime],
+        house: House,
     ) -> None:
         self.id = session_id
         self.owner = owner
@@ -54,27 +46,23 @@ class Session:
         self.ended = asyncio.Event()
         # What the client wishes from the next turn on.
         self._wishes = config
-        self._engines = engines
-        self._packs = packs
-        self._resume_s = settings.turns.resume_s
+        self._house = house
+        self._resume_s = house.settings.turns.resume_s
         self._loop = asyncio.get_running_loop()
         self._outlet = outlet
         self._line = Line(outlet)
         self._renew_token()
         self._inbox = Inbox()
-        self._toolbox = Toolbox(self._line.send, settings.turns.tool_timeout_s)
+        parts = assemble(house, session_id, config, speaker, self._line, self._inbox)
+        self._toolbox = parts.toolbox
         self._actor = Actor(
             session_id=session_id,
             config=config,
-            speaker=speaker,
+            parts=parts,
             line=self._line,
             inbox=self._inbox,
-            toolbox=self._toolbox,
-            engines=engines,
-            packs=packs,
-            settings=settings,
-            phrases=phrases,
-            now=now,
+            engines=house.engines,
+            timings=house.settings.turns,
         )
 
     async def run(self, after: asyncio.Event | None = None) -> None:
@@ -127,13 +115,13 @@ class Session:
         """
         config = replace(self._wishes, **changes)
         if config.language is not None and "voice" not in changes:
-            pack, _ = self._packs.voice(config.voice)
+            pack, _ = self._house.packs.voice(config.voice)
             if pack.code != config.language:
                 # A language alone means its usual voice.
-                config = replace(config, voice=self._packs.default_voice(config.language).name)
-        check_voice(self._packs, config.voice)
-        check_language(self._packs, config.voice, config.language)
-        speaker = choose(self._packs, self._engines.synthesizers, config.voice)
+                config = replace(config, voice=self._house.packs.default_voice(config.language).name)
+        check_voice(self._house.packs, config.voice)
+        check_language(self._house.packs, config.voice, config.language)
+        speaker = choose(self._house.packs, self._house.engines.synthesizers, config.voice)
         told = {name: getattr(config, name) for name in {*changes, "voice", "language"}}
         self._inbox.post_bounded(messages.Update(config, speaker, told))
         self._wishes = config

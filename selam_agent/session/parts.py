@@ -1,0 +1,98 @@
+"""The parts of one session, put together: who listens, who answers, who speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from selam_agent.dialogue.completeness import Ending
+from selam_agent.languages.packs import Packs
+from selam_agent.session.answering import Answering
+from selam_agent.session.config import Engines, SessionConfig
+from selam_agent.session.inbox import Inbox
+from selam_agent.session.line import Line
+from selam_agent.session.listening import Listening
+from selam_agent.session.phrases import Phrases
+from selam_agent.session.recognition import Recognition
+from selam_agent.session.replies import Replies
+from selam_agent.session.speaker import Speaker
+from selam_agent.session.tasks import Tasks
+from selam_agent.session.tools import Toolbox
+from selam_agent.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What all sessions of a server share; ``now``: the wall clock of a time zone."""
+
+    engines: Engines
+    packs: Packs
+    settings: Settings
+    phrases: Phrases
+    now: Callable[[ZoneInfo], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Owned by one session's actor."""
+
+    toolbox: Toolbox
+    replies: Replies
+    answering: Answering
+    listening: Listening
+    tasks: Tasks
+
+
+def assemble(
+    house: House, session_id: str, config: SessionConfig, speaker: Speaker, line: Line, inbox: Inbox
+) -> Parts:
+    """Parts that send on ``line`` and report to ``inbox``."""
+    timings = house.settings.turns
+    tasks = Tasks(f"session {session_id}", timings.cancel_budget_s)
+    toolbox = Toolbox(line.send, timings.tool_timeout_s)
+    toolbox.offer(config.tools, end_call=config.end_call)
+    recognition = Recognition(
+        session_id=session_id,
+        transcriber=house.engines.transcriber,
+        language=config.language,
+        deadline_s=timings.stt_deadline_s,
+        post=inbox.post,
+        own=tasks.own,
+    )
+    replies = Replies(
+        session_id=session_id,
+        config=config,
+        engines=house.engines,
+        packs=house.packs,
+        timings=timings,
+        speaker=speaker,
+        toolbox=toolbox,
+        phrases=house.phrases,
+        emit=line.send,
+        report=inbox.post,
+        now=house.now,
+        own=tasks.own,
+    )
+
+    def on_words(turn: int, revision: int, ending: Ending) -> None:
+        listening.on_words(turn, revision, ending)
+
+    answering = Answering(
+        config=config,
+        packs=house.packs,
+        replies=replies,
+        recognition=recognition,
+        emit=line.send,
+        on_words=on_words,
+    )
+    listening = Listening(
+        config=config,
+        settings=house.settings,
+        answering=answering,
+        replies=replies,
+        recognition=recognition,
+        emit=line.send,
+    )
+    return Parts(toolbox, replies, answering, listening, tasks)

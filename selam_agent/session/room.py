@@ -1,0 +1,67 @@
+"""The air between the client's loudspeaker and its microphone, as far as the server can know it.
+
+What a reply sends goes in with the time at which it will be played; what the microphone heard comes
+out without it. A session without echo (headphones, a browser that cancels it) pays for looking in
+the first seconds of agent speech, and for nothing afterwards.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selam_agent.audio.echo import EchoGuard
+from selam_agent.audio.encode import EncodedChunk
+from selam_agent.audio.pcm import StreamResampler
+from selam_agent.ports import Pcm16
+
+_RATE = 16_000
+
+
+class Room:
+    """One client's. Times are ms of the clock on which audio arrives."""
+
+    def __init__(self, *, guarded: bool) -> None:
+        self._guarded = guarded
+        # Made when the agent first speaks: a session that only listens has no use for half a megabyte.
+        self._guard: EchoGuard | None = None
+        self._resampler: StreamResampler | None = None
+
+    @property
+    def echoes(self) -> bool:
+        """Whether the agent's voice was found in the microphone."""
+        return self._guard is not None and self._guard.state == "guarding"
+
+    @property
+    def trusted(self) -> bool:
+        """Whether sound alone may be taken for the caller's: not before it is known if there is echo."""
+        return not self._guarded or (self._guard is not None and self._guard.trusted)
+
+    def plays(self, chunk: EncodedChunk, at_ms: float) -> None:
+        """This chunk leaves for the loudspeaker, where its first sample is due at this time."""
+        if not self._guarded:
+            return
+        if self._guard is None:
+            self._guard = EchoGuard()
+        if self._guard.state == "none":
+            return
+        if self._resampler is None or self._resampler.source_rate != chunk.sample_rate:
+            self._resampler = StreamResampler(chunk.sample_rate, _RATE)
+        self._guard.far(self._resampler.feed(chunk.pcm()), at_ms)
+
+    def falls_silent(self, at_ms: float) -> None:
+        """What was sent and would be played after this time was thrown away by the client."""
+        if self._guard is not None:
+            self._guard.cut(at_ms)
+
+    def hears(self, frames: Pcm16, at_ms: float) -> tuple[Pcm16, NDArray[np.bool_] | None]:
+        """Microphone frames [n, 320] from this time on: without the echo, and which are nothing but echo."""
+        if self._guard is None:
+            return frames, None
+        cleaned = self._guard.near(frames, at_ms)
+        return cleaned.frames, cleaned.suspect
+
+    def echo_was_taken_for_words(self) -> None:
+        """The recogniser heard the agent's own words: look for echo again."""
+        if self._guard is not None:
+            self._guard.listen()
