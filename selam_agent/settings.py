@@ -87,6 +87,8 @@ class Audio(Section):
     denoise: Literal["vad", "all", "off"] = "vad"
     vad_mode: int = Field(2, ge=0, le=3)
     max_pending_s: float = 30.0
+    # Looks for the agent's own voice in the microphone, and takes it out where it is found.
+    echo_guard: bool = True
 
 
 class Turns(Section):

@@ -17,6 +17,7 @@ from selam_agent.session.listening import Listening
 from selam_agent.session.phrases import Phrases
 from selam_agent.session.recognition import Recognition
 from selam_agent.session.replies import Replies
+from selam_agent.session.room import Room
 from selam_agent.session.speaker import Speaker
 from selam_agent.session.tasks import Tasks
 from selam_agent.session.tools import Toolbox
@@ -61,6 +62,7 @@ def assemble(
         post=inbox.post,
         own=tasks.own,
     )
+    room = Room(guarded=house.settings.audio.echo_guard)
     replies = Replies(
         session_id=session_id,
         config=config,
@@ -70,6 +72,7 @@ def assemble(
         speaker=speaker,
         toolbox=toolbox,
         phrases=house.phrases,
+        room=room,
         emit=line.send,
         report=inbox.post,
         now=house.now,
@@ -93,6 +96,7 @@ def assemble(
         answering=answering,
         replies=replies,
         recognition=recognition,
+        room=room,
         emit=line.send,
     )
     return Parts(toolbox, replies, answering, listening, tasks)

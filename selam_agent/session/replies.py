@@ -29,6 +29,10 @@ from selam_agent.settings import Turns
 Own: TypeAlias = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 
 
+# Around the playhead: the client plays what it has, and the echo comes late.
+_AHEAD_CHARACTERS, _SAID_CHARACTERS = 40, 400
+
+
 class Replies:
     """Makes replies, lets one out at a time, and remembers the conversation."""
 
@@ -87,6 +91,14 @@ class Replies:
     def heard(self) -> str:
         """What was heard so far of the current reply."""
         return self.current[0].heard() if self.current is not None else ""
+
+    def being_said(self) -> str:
+        """What the loudspeaker may be saying, with a word or two on either side of the playhead."""
+        if self.current is None:
+            return ""
+        reply = self.current[0]
+        end = len(reply.heard()) + _AHEAD_CHARACTERS
+        return reply.text[max(0, end - _SAID_CHARACTERS) : end]
 
     # ------------------------------------------------------------ making
 

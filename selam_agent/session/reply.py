@@ -98,8 +98,8 @@ class Reply:
         """Lets out what is ready, and what follows."""
         if not self._gate.is_set():
             self._gate.set()
-            if isinstance(self._items, Answer):
-                self._items.commit()
+            if self.answer is not None:
+                self.answer.commit()
             if self._text and not self._stopped:
                 self._delta(self._text)
             self._respond_if_complete()
@@ -108,6 +108,11 @@ class Reply:
     def audible(self) -> bool:
         """Whether a sample has left and the last one has not been played yet."""
         return self._playout.sent > 0 and not self._stopped
+
+    @property
+    def text(self) -> str:
+        """What the model has written so far."""
+        return self._text
 
     @property
     def over(self) -> bool:
@@ -177,10 +182,14 @@ class Reply:
         try:
             async with asyncio.timeout(self._timings.reply_deadline_s):
                 await self._write_items(fragmenter)
+                if not self._text.strip():
+                    raise EngineError("The language model said nothing.", code="llm_empty")
         except (EngineError, TimeoutError) as error:
             failure = error if isinstance(error, EngineError) else _MODEL_TIMEOUT
+            # A guess that fails is nobody's concern until it is the answer.
+            await self._gate.wait()
             self._emit(events.ErrorEvent.of(failure))
-            if not self._text:
+            if not self._text.strip():
                 # The caller hears what happened, in their language; text so far is spoken as it is.
                 await self._write(self._speaker.pack.says["failed"], fragmenter)
         for fragment in fragmenter.finish():

@@ -237,6 +237,30 @@ def test_a_pending_call_waits_for_a_client_that_comes_back() -> None:
     run(story())
 
 
+def test_a_model_that_says_nothing_is_an_error_and_an_apology() -> None:
+    async def story() -> None:
+        async with call(llm=ToolModel(script=([],))) as it:
+            await talk(it.session, TURN)
+            await it.until(events.AudioEnd)
+            assert it.outlet.all(events.ErrorEvent)[0].code == "llm_empty"
+            assert it.outlet.all(events.AudioEnd)[0].spoken_text == PACKS["en"].says["failed"]
+
+    run(story())
+
+
+def test_a_guess_that_fails_and_is_thrown_away_is_no_error() -> None:
+    async def story() -> None:
+        async with call("I want", "I want tea.", llm=FakeChatModel("Here it is.", fails_after=0)) as it:
+            await talk(it.session, speech(600) + silence(700))
+            assert it.llm.requests and not it.outlet.all(events.ErrorEvent)
+            it.llm.fails_after = None
+            await talk(it.session, speech(400) + silence(1500))
+            await it.until(events.AudioEnd)
+            assert not it.outlet.all(events.ErrorEvent)
+
+    run(story())
+
+
 class TestEndCall:
     GOODBYE = ToolCall("z", "end_call", {})
 
