@@ -100,8 +100,11 @@ class BargeIn:
         """Whether the agent is held, or an answer of the recogniser is outstanding."""
         return self._held or self._pending
 
-    def frame(self, voiced: bool, at_ms: int) -> list[Action]:
-        """One frame that arrived while the agent is audible; ``at_ms`` is its end in audio time."""
+    def frame(self, voiced: bool, at_ms: int, *, trusted: bool = True) -> list[Action]:
+        """One frame that arrived while the agent is audible; ``at_ms`` is its end in audio time.
+
+        ``trusted``: the sound is certainly not the agent's own echo. If not, only words count.
+        """
         silence = 0 if self._last_voiced_ms is None else at_ms - self._last_voiced_ms
         if voiced:
             if silence > self.settings.gap_ms + FRAME_MS and not self._held:
@@ -114,16 +117,22 @@ class BargeIn:
         if self.settings.mode == "energy":
             enough = self._voiced_ms >= self.settings.interrupt_frames * FRAME_MS
             return [Action.STOP] if voiced and enough else []
-        return self._semantic(voiced, silence)
+        return self._semantic(voiced, silence, trusted)
 
-    def _semantic(self, voiced: bool, silence: int) -> list[Action]:
+    def _semantic(self, voiced: bool, silence: int, trusted: bool) -> list[Action]:
         actions: list[Action] = []
         fresh_ms = self._voiced_ms - self._passed_ms
         # An answer about so much speech is on its way, or will be: it decides, if it comes in time.
         late = self._pending or self._asked_ms < self._passed_ms + self.settings.speech_ms
-        if voiced and fresh_ms >= self.settings.speech_ms * (1.5 if late else 1):
+        if trusted and voiced and fresh_ms >= self.settings.speech_ms * (1.5 if late else 1):
             return [Action.STOP]
-        if voiced and not self._held and fresh_ms >= self.settings.hold_ms and not self._passed_ms:
+        if (
+            trusted
+            and voiced
+            and not self._held
+            and fresh_ms >= self.settings.hold_ms
+            and not self._passed_ms
+        ):
             self._held = True
             actions.append(Action.HOLD)
         due = self._voiced_ms - self._asked_ms >= self.settings.listen_ms

@@ -52,6 +52,8 @@ class TurnTaker:
         self.settings = settings
         # Set by the session when the audio is a recorder's container: such clients just stop sending.
         self.recorder = False
+        # Whether sound over the agent may be taken for the caller's; words always may.
+        self.trusted = True
         # Learned: the client has stopped in mid-speech before, and nothing came late.
         self._stops_in_speech = False
         self._patience = Patience(settings)
@@ -142,7 +144,8 @@ class TurnTaker:
         elif sum(self._recent) >= ONSET_VOICED:
             decisions.append(self._go_on(utterance, arrived, over_agent))
         if over_agent:
-            for action in self._barge_in.frame(voiced, self._audio_ms):
+            trusted = self.trusted or self._by_energy
+            for action in self._barge_in.frame(voiced, self._audio_ms, trusted=trusted):
                 decisions += self._act_on(action, "energy" if self._by_energy else "duration")
             decisions += self._talked_into()
         if self._open is not None:
@@ -266,6 +269,7 @@ class TurnTaker:
             or not utterance.counts
             or self._agent_since is None
             or self.settings.interruption == "off"
+            or not self.trusted
             or self._barge_in.voiced_ms < self.settings.interrupt_frames * FRAME_MS
         ):
             return []
