@@ -16,7 +16,7 @@ from selam_agent.session.config import Engines, SessionConfig
 from selam_agent.session.registry import Registry
 from selam_agent.settings import load as load_settings
 from tests.fakes import FakeChatModel, FakeSynthesizer, FakeTranscriber, friday
-from tests.scenarios.caller import PACKET, Caller
+from tests.scenarios.caller import PACKET, PACKET_MS, Caller
 from tests.scenarios.dsl import Scenario
 from tests.scenarios.outcome import Event, Outcome, measure
 from tests.scenarios.sound import RATE, say
@@ -55,12 +55,17 @@ class ScriptedEars(FakeTranscriber):
     def _words(self, audio: Pcm16) -> str:
         assert self.caller is not None
         frames = audio[: len(audio) // PACKET * PACKET].reshape(-1, PACKET)
-        places = [at for frame in frames if (at := self._sent.get(frame.tobytes())) is not None]
-        if len(places) < len(frames) / 2:
-            places = self._alike(audio)
-        if not places:
+        found = [
+            (n, at) for n, frame in enumerate(frames) if (at := self._sent.get(frame.tobytes())) is not None
+        ]
+        if found:
+            # Frames before and after may have been changed on their way.
+            (before, first), (known, last) = found[0], found[-1]
+            first, last = first - before * PACKET_MS, last + (len(frames) - known) * PACKET_MS
+        elif places := self._alike(audio):
+            first, last = places[0], places[-1] + PACKET_MS
+        else:
             return ""
-        first, last = places[0], places[-1] + 1000 * PACKET / RATE
         heard: list[str] = []
         for spoken in self.caller.spoken:
             for word, start, end in spoken.said.words if spoken.said is not None else ():
