@@ -96,6 +96,14 @@ class BargeIn:
         return self._final_asked
 
     @property
+    def unsettled(self) -> bool:
+        """Whether a sound has been heard of which it is not known what it was."""
+        fresh_ms = self._voiced_ms - self._passed_ms
+        return self._held or (
+            self.settings.mode == "semantic" and fresh_ms >= self.settings.hold_ms and not self._final_asked
+        )
+
+    @property
     def undecided(self) -> bool:
         """Whether the agent is held, or an answer of the recogniser is outstanding."""
         return self._held or self._pending
@@ -138,7 +146,7 @@ class BargeIn:
         due = self._voiced_ms - self._asked_ms >= self.settings.listen_ms
         if voiced and fresh_ms >= self.settings.hold_ms and due and not self._pending:
             actions.append(self._ask())
-        if self._held and silence >= self.settings.over_ms and not self._pending:
+        if silence >= self.settings.over_ms:
             # The whole of it, with its end: the last word on what it was.
             actions += self.silent_line()
         return actions
@@ -166,7 +174,7 @@ class BargeIn:
 
     def silent_line(self) -> list[Action]:
         """No packets come any more: what was heard is all there is."""
-        if not self._held or self._pending:
+        if self._pending or not self.unsettled:
             return []
         if self._final_asked:
             return self._give_up()

@@ -101,7 +101,7 @@ class TurnTaker:
         """Arrival time at which ``tick`` must be called, or None."""
         if self._open is None or self._last_arrival is None:
             return None
-        if self._barge_in.held and not self._open.counts:
+        if self._barge_in.unsettled and not self._open.counts:
             return self._last_arrival + self.settings.sound_over_ms
         if self._may_guess(self._open):
             assert self.settings.speculate_ms is not None
@@ -180,7 +180,7 @@ class TurnTaker:
         if deadline is None or self._open is None or now < deadline:
             return []
         assert self._last_arrival is not None
-        if self._barge_in.held and not self._open.counts:
+        if self._barge_in.unsettled and not self._open.counts:
             # The agent must not be held for ever by a client that has stopped sending.
             self._last_arrival = now
             return [each for action in self._barge_in.silent_line() for each in self._act_on(action, "words")]

@@ -314,7 +314,8 @@ class TestMeaning:
         assert line.decisions[-1] == ResumePlayback(at_ms=560, repeat=False)
         line = self.answer(line.hear("v200"), Verdict.BACKCHANNEL)
         assert line.names.count("PausePlayback") == 1, "held once only"
-        assert line.hear("s1000").decisions[-1].reason == "below_interrupt_threshold"  # type: ignore[union-attr]
+        line = self.answer(line.hear("s300"), Verdict.BACKCHANNEL).hear("s20")
+        assert line.decisions[-1].reason == "below_interrupt_threshold"  # type: ignore[union-attr]
 
     def test_words_after_a_backchannel_interrupt(self) -> None:
         line = self.answer(self.line().hear("v200"), Verdict.BACKCHANNEL).hear("v60")
@@ -332,7 +333,8 @@ class TestMeaning:
         assert line.hear("s1000").names[-1] == "Ignore"
 
     def test_each_sound_is_judged_by_itself(self) -> None:
-        line = self.answer(self.line().hear("v200"), Verdict.BACKCHANNEL).hear("s500 v200")
+        line = self.answer(self.line().hear("v200"), Verdict.BACKCHANNEL).hear("s300")
+        line = self.answer(line, Verdict.BACKCHANNEL).hear("s200 v200")
         assert self.asked(line).start_ms >= 700
         assert line.names.count("PausePlayback") == 2
 
@@ -370,6 +372,18 @@ class TestMeaning:
         line = Line(TurnTaker(TurnSettings(interruption="semantic"))).hear("v600").agent_speaks()
         line.hear("v140").quiet_line(5000)
         assert line.names.count("PausePlayback") == line.names.count("ResumePlayback") == 1
+
+    def test_while_sound_is_not_trusted_only_words_count(self) -> None:
+        line = self.line()
+        line.turns.trusted = False
+        line.hear("v400 s300")
+        assert "PausePlayback" not in line.names
+        line = self.answer(line, Verdict.NOTHING).hear("s20")
+        assert self.asked(line).finished
+        assert self.answer(line.hear("s1000"), Verdict.STOP).names[-1] == "Interrupt"
+        line = self.line()
+        line.turns.trusted = False
+        assert "Interrupt" not in line.hear("v3000").names
 
     def test_a_verdict_about_an_earlier_turn_is_ignored(self) -> None:
         line = self.line().hear("v200")
