@@ -22,7 +22,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 __all__ = ["EspeakError", "EspeakLibrary", "WordMark"]
 
@@ -112,12 +112,10 @@ class EspeakLibrary:
         except OSError as error:
             raise EspeakError(f"cannot load libespeak-ng: {error}") from error
         _declare(self._lib)
+        self._buffer_ms = buffer_ms
+        # Building the overlay initialises the library for itself.
+        EspeakLibrary._in_use = None
         self._data = _overlay(self._lib, Path(library), data, overlay_dir, buffer_ms)
-        self.sample_rate = _initialize(self._lib, self._data, buffer_ms)
-        """Samples per second of everything spoken: 22050."""
-        # Initialising again frees the phoneme tables, but a voice of the table that was in use (Somali,
-        # after building) would keep the freed one: noise, or a crash. A voice of another one renews it.
-        self._lib.espeak_SetVoiceByName(b"en")
         self.variants_dir = self._data / "voices" / "!v"
         """Directory of the variant files; a file's name is the variant's."""
         self._variants = frozenset(p.name for p in self.variants_dir.iterdir())
@@ -126,7 +124,21 @@ class EspeakLibrary:
         self._error: BaseException | None = None
         # The library keeps only the address: a collected callback would be a segmentation fault.
         self._callback = _Callback(self._receive)
+        self.sample_rate = self._take_over()
+        """Samples per second of everything spoken: 22050."""
+
+    # The library's state is the process's: of several objects the one that speaks must have set it.
+    _in_use: ClassVar[EspeakLibrary | None] = None
+
+    def _take_over(self) -> int:
+        sample_rate = _initialize(self._lib, self._data, self._buffer_ms)
+        # Initialising again frees the phoneme tables, but a voice of the table that was in use (Somali,
+        # after building) would keep the freed one: noise, or a crash. A voice of another one renews it.
+        self._lib.espeak_SetVoiceByName(b"en")
         self._lib.espeak_SetSynthCallback(self._callback)
+        self._voice = None
+        EspeakLibrary._in_use = self
+        return sample_rate
 
     @property
     def voices(self) -> frozenset[str]:
@@ -184,6 +196,8 @@ class EspeakLibrary:
         """
         if not text.strip():
             return
+        if EspeakLibrary._in_use is not self:
+            self._take_over()
         self._select(voice)
         for parameter, value in ((_RATE, rate), (_VOLUME, volume), (_PITCH, pitch), (_RANGE, pitch_range)):
             if self._lib.espeak_SetParameter(parameter, value, 0):

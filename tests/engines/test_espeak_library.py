@@ -144,3 +144,19 @@ def test_somali_is_right_even_as_the_first_voice_after_building(tmp_path: Path) 
 def test_an_overlay_path_that_espeak_would_cut_off_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EspeakError, match="too long"):
         EspeakLibrary(tmp_path / ("x" * 150))
+
+
+def test_two_in_one_process_take_turns(tmp_path: Path) -> None:
+    """The library's state belongs to the process; each object must find its own again."""
+    one, other = EspeakLibrary(tmp_path / "one"), EspeakLibrary(tmp_path / "other")
+    for library, voice in [
+        (one, "so"),
+        (other, "so"),
+        (one, "am"),
+        (other, "en-us"),
+        (one, "so"),
+        (one, "ti"),
+    ]:
+        heard: list[bytes] = []
+        library.speak("ሰላም haa", voice, on_item=lambda item, heard=heard: heard.append(item) is None)
+        assert sum(len(each) for each in heard if isinstance(each, bytes)) > 10_000
