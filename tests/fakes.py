@@ -145,7 +145,7 @@ class FakeChatModel:
 
 @dataclass
 class FakeSynthesizer:
-    """A tone of ``ms_per_word`` for each word, in pieces of one word, at 16 kHz."""
+    """A hiss of ``ms_per_word`` for each word, in pieces of one word, at 16 kHz."""
 
     delay: float = 0.15
     ms_per_word: int = 200
@@ -166,7 +166,9 @@ class FakeSynthesizer:
             await asyncio.sleep(self.delay)
             if self.fails:
                 raise EngineError("The voice is gone.", code="tts_failed")
-            tone = np.full(16 * self.ms_per_word, 3000, np.int16).tobytes()
+            # Noise: a tone would look like echo wherever it is laid over the microphone.
+            noise = np.random.default_rng(1).integers(-3000, 3000, 16 * self.ms_per_word, np.int16)
+            tone = noise.tobytes()
             for number, word in enumerate(request.text.split()):
                 start = number * self.ms_per_word
                 yield SpeechChunk(

@@ -61,7 +61,8 @@ class Commit:
     """The turn is over: answer the audio from ``start_ms`` to ``end_ms`` (audio time).
 
     ``speech_end_ms`` is the end of the last voiced frame and ``speech_end_arrived_ms`` when that
-    frame arrived; ``voiced_ms`` is how much of it counts as speech.
+    frame arrived; ``voiced_ms`` is how much of it counts as speech. ``over_agent``: it began while
+    the agent was audible and did not stop it.
     """
 
     turn: int
@@ -72,6 +73,7 @@ class Commit:
     speech_end_arrived_ms: float
     voiced_ms: int
     reason: CommitReason
+    over_agent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

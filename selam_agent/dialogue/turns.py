@@ -340,6 +340,7 @@ class TurnTaker:
             last_voiced_arrived=arrived,
             voiced_ms=FRAME_MS * sum(recent),
             counts=not over_agent,
+            over_agent=over_agent,
         )
         return SpeechStarted(turn=self._turn, at_ms=first_voiced)
 
@@ -366,4 +367,5 @@ class TurnTaker:
             speech_end_arrived_ms=utterance.last_voiced_arrived,
             voiced_ms=utterance.voiced_ms,
             reason=reason,
+            over_agent=utterance.over_agent and not utterance.interrupts,
         )

@@ -28,7 +28,8 @@ class Utterance:
     guesses: int = 0
     # A guess was asked for since the last speech.
     guessed: bool = False
-    # It has stopped the agent.
+    # It began over the agent; it has stopped the agent.
+    over_agent: bool = False
     interrupts: bool = False
 
     @property

@@ -13,6 +13,8 @@ from selam_agent import events
 from selam_agent.dialogue.completeness import Ending, judge
 from selam_agent.dialogue.decisions import Commit, Speculate
 from selam_agent.dialogue.equivalence import equivalent
+from selam_agent.dialogue.interruption import Verdict, asks
+from selam_agent.dialogue.interruption import judge as judge_interruption
 from selam_agent.errors import SelamError, SessionError
 from selam_agent.languages.identify import identify
 from selam_agent.languages.packs import Packs
@@ -243,6 +245,9 @@ class Answering:
         self._misunderstood = 0
         text = turn.transcript.text
         language = self._language_of(turn.transcript)
+        if self._is_backchannel(turn, text, language):
+            turn.drop_reply(self._clock())
+            return
         self._emit_transcription(turn, language, is_final=True)
         self._use_or_drop(turn, text, language)
         self._replies.follow(language)
@@ -252,6 +257,16 @@ class Answering:
         else:
             reply = turn.reply or self._replies.ask(text, turn.turn, self._replies.speaker)
             self._replies.let_go(reply, turn)
+
+    def _is_backchannel(self, turn: PendingTurn, text: str, language: str) -> bool:
+        """Whether this is a sign of listening that outlasted the reply: nothing to answer."""
+        if turn.commit is None or not turn.commit.over_agent:
+            return False
+        pack = self._packs[language]
+        said = [each.content for each in self._replies.history.messages if each.role == "assistant"]
+        asked = bool(said) and asks(said[-1], pack)
+        verdict = judge_interruption(text, pack, speech_ms=turn.commit.voiced_ms, agent_asked=asked)
+        return verdict is Verdict.BACKCHANNEL
 
     def _language_of(self, transcript: Transcript) -> str:
         language = self._config.language or transcript.language
