@@ -134,3 +134,9 @@ def _coloured(rng: np.random.Generator, n: int, power: float) -> NDArray[np.floa
     spectrum = np.fft.rfft(rng.standard_normal(n))
     spectrum /= np.maximum(1.0, np.arange(spectrum.size)) ** power
     return np.asarray(np.fft.irfft(spectrum, n))
+
+
+def speak_anew() -> None:
+    """Forgets what was spoken: the next time it is spoken again."""
+    for each in (say, _prepare):
+        each.cache_clear()
