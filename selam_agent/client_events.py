@@ -156,6 +156,8 @@ class TurnMetrics(ClientEvent):
     send_ms: float = 0.0
     v2v_ms: float = 0.0
     reason: str = ""
+    speculation: str = ""
+    wasted_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
