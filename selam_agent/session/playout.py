@@ -53,6 +53,8 @@ class Playout:
         # Audio that was sent twice: a client's position counts it twice as well.
         self._repeated_ms = 0.0
         self._lost_from: float | None = None
+        # How far it had been heard when it was last rewound.
+        self._heard_before = 0.0
         self.sent = 0
 
     # ------------------------------------------------------------ in
@@ -73,9 +75,13 @@ class Playout:
         if self._running.is_set():
             return
         now = self._now()
+        heard = self.heard_ms(now)
         if self._lost_from is not None:
-            repeat_from, self._lost_from = self._lost_from, None
+            # What was sent after this never arrived.
+            heard = repeat_from = self._lost_from
+            self._lost_from = None
         if repeat_from is not None:
+            self._heard_before = max(self._heard_before, heard)
             self._rewind(now, repeat_from)
         self._pacer.resume(now)
         self._running.set()
@@ -114,6 +120,10 @@ class Playout:
         if report is None or now - report.at > _FRESH_MS:
             return self._pacer.playhead_ms(now)
         return min(self._pacer.sent_ms, report.position + max(0.0, now - report.at))
+
+    def furthest_ms(self) -> float:
+        """How much has been heard at least once: a phrase that is said again was heard before."""
+        return max(self._heard_before, self.heard_ms())
 
     def _ends_at(self) -> float:
         now = self._now()

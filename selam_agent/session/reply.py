@@ -152,7 +152,7 @@ class Reply:
 
     def heard(self) -> str:
         """The text the caller has heard so far."""
-        return self.spoken.heard(self._playout.heard_ms()) if self._playout.sent else ""
+        return self.spoken.heard(self._playout.furthest_ms()) if self._playout.sent else ""
 
     # ------------------------------------------------------------ the work
 

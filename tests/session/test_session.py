@@ -232,6 +232,27 @@ class TestSemanticBargeIn:
         assert [chunk.index for chunk in chunks] == list(range(end.total_chunks))
         assert self.gap_ms(it) < 1000
 
+    def test_what_was_heard_before_the_cough_stays_heard(self) -> None:
+        async def story() -> None:
+            stt = FakeTranscriber(["Tell me."])
+            stt.otherwise = Transcript(text="", rejected="no_speech")
+            trusting = {"audio__echo_guard": False}
+            async with call(stt=stt, llm=FakeChatModel(TestBargeIn.LONG), settings=trusting) as it:
+                await talk(it.session, TURN)
+                await it.until(events.AudioChunk, 30)
+                await talk(it.session, speech(300) + silence(200))
+                heard = len(it.outlet.all(events.AudioChunk))
+                while len(it.outlet.all(events.AudioChunk)) < heard + 3:
+                    it.session.hear(silence(20))
+                    await asyncio.sleep(0.02)
+                it.session.control("interrupt")
+                await it.until(events.AudioEnd)
+                (end,) = it.outlet.all(events.AudioEnd)
+                assert end.interrupted
+                assert end.spoken_text.startswith("one two three four five six")
+
+        run(story())
+
     def test_words_that_are_not_in_the_lists_interrupt_from_two_on(self) -> None:
         end = run(self.overlap("Not Tuesday.", 500)).outlet.all(events.AudioEnd)[0]
         assert end.interrupted
