@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final, Literal, TypeAlias
 
 import av
@@ -15,7 +14,6 @@ Pcm16: TypeAlias = NDArray[np.int16]
 G711 = Literal["pcmu", "pcma"]
 
 # RMS of a full-scale square wave is 0 dBFS.
-_FULL_SCALE: Final = 32768.0
 
 
 def empty() -> Pcm16:
@@ -81,23 +79,6 @@ def g711_encode(pcm: Pcm16, law: G711) -> bytes:
     """int16 [n] → n bytes of G.711, byte-identical to CPython's ``audioop.lin2ulaw`` and ``lin2alaw``."""
     table = _ULAW_ENCODE if law == "pcmu" else _ALAW_ENCODE
     return table.take(np.ascontiguousarray(pcm, np.int16).view(np.uint16)).tobytes()
-
-
-# ---------------------------------------------------------------- levels
-
-
-def rms(pcm: Pcm16) -> float:
-    """Root mean square in int16 units, 0…32768; 0 for no samples."""
-    if not len(pcm):
-        return 0.0
-    wide = pcm.astype(np.float64)
-    return math.sqrt(float(wide @ wide) / len(wide))
-
-
-def rms_dbfs(pcm: Pcm16) -> float:
-    """RMS in dB relative to full scale (a full-scale sine is −3.01); −inf for silence or no samples."""
-    level = rms(pcm)
-    return 20 * math.log10(level / _FULL_SCALE) if level > 0 else -math.inf
 
 
 # ---------------------------------------------------------------- streams

@@ -7,7 +7,6 @@ the usual Julian-day formula with the Amete Mihret epoch 1723856 (Beyene and Kud
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime, time
 
 from selam_agent.languages.pack import DayPart, Pack
@@ -106,11 +105,6 @@ def hours_meant(hour: int, pack: Pack, part: str | None = None) -> tuple[int, ..
 def part_fits(hour: int, part: str, pack: Pack) -> bool:
     """Whether a spoken hour can lie in that part of the day: nine, for one, is never in the afternoon."""
     return any(h in _SPANS[part] for h in hours_meant(hour, pack, part))
-
-
-def hour_within(candidates: Sequence[int], opens: time, closes: time, minute: int = 0) -> int | None:
-    """The first candidate in [opens, closes), or None."""
-    return next((hour for hour in candidates if opens <= time(hour, minute) < closes), None)
 
 
 # Wider than the packs' parts: people call 12:00 afternoon or day, and 17:00 afternoon or evening.

@@ -20,7 +20,6 @@ _AMHARIC = {**_SAFE, **_rows({"ሐ": "ሀ", "ዐ": "አ"})}
 _AMHARIC_FINAL = {ord("ሃ"): ord("ሀ"), ord("ኣ"): ord("አ")}
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'", "\u00b4": "'"})
 
-SENTENCE_END = "።፧፨.?!…\n"
 _SENTENCE = re.compile(r"(?<=[።፧፨?!…\n])|(?<=[.])(?=\s|$)")
 _AM_PM = re.compile(r"\b([ap])\.\s?m\b\.?", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+(?::\d\d)?(?:['.][^\W_]+)*")

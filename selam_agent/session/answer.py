@@ -117,12 +117,7 @@ class Answer:
                     this.calls.append(self._toolbox.name(item))
                     continue
                 if isinstance(item, Text):
-                    if (
-                        number
-                        and not this.text
-                        and item.text[:1].strip()
-                        and any(r.text for r in self._rounds)
-                    ):
+                    if self._runs_on(this, item.text):
                         item = Text(f" {item.text}")
                     this.text += item.text
                 yield item
@@ -141,7 +136,7 @@ class Answer:
     def _runs_on(self, this: _Round, text: str) -> bool:
         """Whether a round begins where the one before ended, without a space between."""
         before = "".join(each.text for each in self._rounds)
-        return not this.text and bool(before) and not before[-1].isspace() and not text[:1].isspace()
+        return bool(not this.text and before and text) and not (before[-1].isspace() or text[0].isspace())
 
     async def _call(self, this: _Round) -> None:
         for call in this.calls:

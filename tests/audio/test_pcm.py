@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import warnings
 
 import numpy as np
@@ -13,12 +12,9 @@ from selam_agent.audio.frames import Framer
 from selam_agent.audio.pcm import (
     G711,
     ByteCarry,
-    Pcm16,
     StreamResampler,
     g711_decode,
     g711_encode,
-    rms,
-    rms_dbfs,
 )
 from selam_agent.errors import AudioError
 from tests.audio.media import tone
@@ -57,24 +53,6 @@ def test_the_embedded_digests_are_audioops() -> None:
 @pytest.mark.parametrize("law", ["pcmu", "pcma"])
 def test_g711_survives_views(law: G711) -> None:
     assert g711_encode(ALL_SAMPLES[::2], law) == g711_encode(ALL_SAMPLES, law)[::2]
-
-
-@pytest.mark.parametrize(
-    ("pcm", "expected"),
-    [
-        (np.zeros(10, np.int16), 0.0),
-        (np.zeros(0, np.int16), 0.0),
-        (np.full(10, -32768, np.int16), 32768.0),
-        (np.array([3, -4], np.int16), math.sqrt(12.5)),
-    ],
-)
-def test_rms(pcm: Pcm16, expected: float) -> None:
-    assert rms(pcm) == pytest.approx(expected)
-
-
-def test_level_of_sine_and_silence() -> None:
-    assert rms_dbfs(tone(16_000, 1, 440, 32_767)) == pytest.approx(-3.01, abs=0.01)
-    assert rms_dbfs(np.zeros(5, np.int16)) == -math.inf
 
 
 @given(st.lists(st.binary(max_size=9)), st.integers(1, 8))

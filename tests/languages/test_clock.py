@@ -109,10 +109,3 @@ def test_hours_meant(code: str, hour: int, part: str | None, meant: int) -> None
 def test_hours_meant_never_raises(hour: int, part: str | None) -> None:
     for code in PACKS.languages:
         assert all(0 <= each <= 23 for each in clock.hours_meant(hour, PACKS[code], part))
-
-
-def test_office_hours_decide() -> None:
-    candidates = clock.hours_meant(9, PACKS["en"])
-    assert clock.hour_within(candidates, time(8), time(17)) == 9
-    assert clock.hour_within(candidates, time(18), time(23)) == 21
-    assert clock.hour_within((3,), time(8), time(17)) is None
