@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from selam_agent.audio.containers import InputDecoder
+from selam_agent.audio.containers import InputDecoder, sniff
 from selam_agent.audio.frames import Framer
 from selam_agent.audio.vad import VoiceGate
 from selam_agent.dialogue.decisions import FRAME_MS
@@ -22,6 +22,9 @@ from selam_agent.settings import Audio
 SAMPLE_RATE = 16_000
 # Noise suppression costs about 1 ms per second of audio; this keeps a slice well under 2 ms.
 _SLICE_FRAMES = 50
+# Opus of 32 kB is 8 s or more and takes 17 ms (2.1 ms per second, measured; ``audio.containers``).
+_HEAVY_BYTES = 32 * 1024
+_HEAD = 64
 # Subtracting echo costs a quarter of a millisecond per frame.
 _GUARDED_SLICE_FRAMES = 6
 
@@ -54,6 +57,11 @@ class Ears:
     def set_threshold(self, vad_threshold: float) -> None:
         """RMS of a 20 ms frame in int16 units below which nothing is speech, from now on."""
         self._gate.set_threshold(vad_threshold)
+
+    def heavy(self, data: bytes) -> bool:
+        """Whether decoding takes longer than the event loop may be held: compressed, and many seconds."""
+        compressed = self._decoder.is_container or sniff(data[:_HEAD]) is not None
+        return compressed and len(data) > _HEAVY_BYTES
 
     def decode(self, data: bytes, format: str, sample_rate: int) -> Pcm16:
         """Returns int16 [n] at 16 kHz. Raises AudioError; the next container header starts afresh."""

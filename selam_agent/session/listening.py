@@ -14,6 +14,7 @@ from selam_agent.dialogue.completeness import Ending
 from selam_agent.dialogue.interruption import Verdict, asks, judge
 from selam_agent.dialogue.turns import TurnTaker
 from selam_agent.errors import SelamError
+from selam_agent.ports import Pcm16
 from selam_agent.session.answering import Answering
 from selam_agent.session.config import SessionConfig
 from selam_agent.session.ears import Ears
@@ -66,7 +67,7 @@ class Listening:
         """Audio has arrived. With ``discard`` only the stream's state goes on."""
         try:
             # A recorder's stream is decoded even when nobody listens: its state must go on.
-            pcm = self._ears.decode(message.data, message.format, message.sample_rate)
+            pcm = await self._decode(message)
             if not self.on or discard or not len(pcm):
                 return
             self._ears.admit(pcm, message.arrived)
@@ -86,6 +87,13 @@ class Listening:
         self._ask_interim()
         self._mind_silence()
         self._warn_if_quiet()
+
+    async def _decode(self, message: Heard) -> Pcm16:
+        audio = (message.data, message.format, message.sample_rate)
+        if self._ears.heavy(message.data):
+            # The actor waits, so the order is kept; the other sessions do not.
+            return await asyncio.to_thread(self._ears.decode, *audio)
+        return self._ears.decode(*audio)
 
     # ------------------------------------------------------------ decisions
 
