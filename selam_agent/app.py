@@ -9,23 +9,12 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from aiohttp import web
 
-from selam_agent.engines import catalog
+from selam_agent import app_engines
 from selam_agent.errors import SettingsError
 from selam_agent.languages import packs as language_packs
 from selam_agent.languages.packs import Packs
-from selam_agent.ports import (
-    ChatModel,
-    ChatModelInfo,
-    SynthesisRequest,
-    Synthesizer,
-    SynthesizerInfo,
-    Transcriber,
-    TranscriberInfo,
-    TranscriptionRequest,
-)
 from selam_agent.session.config import Engines
 from selam_agent.session.registry import Registry
 from selam_agent.settings import Settings
@@ -37,8 +26,6 @@ from selam_agent.wire.origins import Origins, origin_check
 from selam_agent.wire.rest import Rest
 from selam_agent.wire.selam import SelamNamespace
 from selam_agent.wire.transport import build_socketio
-
-log = logging.getLogger(__name__)
 
 _SOCKET_PATH = "/socket.io/"
 
@@ -101,12 +88,12 @@ class App:
             SettingsError: a setting, a pack, the data directory or an engine cannot be used.
         """
         if settings.server.offline:
-            go_offline()
+            app_engines.go_offline()
         keys = KeyStore.open(settings.server.data_dir, api_key=api_key)
         packs = language_packs.load()
         if engines is None:
             # Loading models takes seconds and holds no lock the loop needs.
-            engines = await asyncio.to_thread(_build_engines, settings, packs)
+            engines = await asyncio.to_thread(app_engines.build, settings, packs)
         new_key = keys.create(Tier.OWNER, "first start")[1] if keys.empty else None
         return cls(settings, engines=engines, packs=packs, keys=keys, limits=limits, new_key=new_key)
 
@@ -179,10 +166,7 @@ class App:
             await self._runner.cleanup()
             self._runner = None
         await self._sio.eio.end_tasks()
-        await _close(self.engines.transcriber)
-        await _close(self.engines.chat_model)
-        for synthesizer in self.engines.synthesizers.values():
-            await _close(synthesizer)
+        await app_engines.close(self.engines)
 
     def voices(self) -> list[dict[str, Any]]:
         """Every voice, and which of its engines would speak here (None: none is configured)."""
@@ -202,74 +186,14 @@ class App:
         return rows
 
     async def _warm(self) -> None:
-        """First uses are slow: model pages, worker processes, caches. Nobody should wait for them."""
-        synthesizers = (self._warm_synthesizer(each) for each in self.engines.synthesizers)
-        for result in await asyncio.gather(self._warm_transcriber(), *synthesizers, return_exceptions=True):
-            if isinstance(result, Exception):
-                log.warning("an engine did not warm up and is tried again when it is needed: %s", result)
+        await app_engines.warm(self.engines, self.packs)
         self._not_ready = []
-
-    async def _warm_transcriber(self) -> None:
-        transcriber = self.engines.transcriber
-        if not transcriber.info.leaves_machine:
-            await transcriber.transcribe(TranscriptionRequest(audio=np.zeros(8_000, np.int16)))
-
-    async def _warm_synthesizer(self, name: str) -> None:
-        engine = self.engines.synthesizers[name]
-        if engine.info.leaves_machine:
-            return
-        for pack, entry in self.packs.voices():
-            for voice in entry.engines:
-                if voice["engine"] == name:
-                    request = SynthesisRequest(text=entry.name, language=pack.code, voice=voice)
-                    async for _ in engine.synthesize(request):
-                        pass
-                    return
 
     def _gauges(self) -> Mapping[str, tuple[str, float]]:
         return {
             "selam_sessions": ("Live sessions.", len(self.registry.sessions)),
             "selam_connections": ("Accepted and refused Socket.IO connections now.", self._door.connections),
         }
-
-
-async def _close(engine: Transcriber | ChatModel | Synthesizer) -> None:
-    try:
-        await engine.aclose()
-    except Exception:
-        log.exception("closing %s failed", type(engine).__name__)
-
-
-def go_offline() -> None:
-    """Keeps libraries from asking the network for models; before the first of them is imported."""
-    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"):
-        os.environ[name] = "1"
-
-
-def _build_engines(settings: Settings, packs: Packs) -> Engines:
-    # The recogniser loads for seconds; a mistake in the other sections is told before.
-    chat_model = catalog.build_chat_model(settings, packs)
-    synthesizers = catalog.build_synthesizers(settings)
-    transcriber = catalog.build_transcriber(settings)
-    engines = Engines(transcriber=transcriber, chat_model=chat_model, synthesizers=synthesizers)
-    if settings.server.offline:
-        _refuse_remote(engines)
-    return engines
-
-
-def _refuse_remote(engines: Engines) -> None:
-    """Raises SettingsError when an engine would send text or audio away from this machine."""
-    used: list[TranscriberInfo | ChatModelInfo | SynthesizerInfo] = [
-        engines.transcriber.info,
-        engines.chat_model.info,
-    ]
-    used += [each.info for each in engines.synthesizers.values()]
-    away = [info.name for info in used if info.leaves_machine]
-    if away:
-        raise SettingsError(
-            f"offline: {', '.join(away)} would leave this machine; "
-            "take it out of the settings, or serve without --offline."
-        )
 
 
 def _bind(host: str, port: int) -> socket.socket:

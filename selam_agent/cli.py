@@ -75,12 +75,12 @@ def serve(
     ] = False,
 ) -> None:
     """Serve voice agents until interrupted."""
-    from selam_agent import settings
+    from selam_agent import settings_file
 
     # A flow's path is meant from here, wherever the server looks for it.
     if flow is not None and Path(flow).suffix == ".toml":
         flow = str(Path(flow).resolve())
-    loaded = settings.load(
+    loaded = settings_file.load(
         config, server__host=host, server__port=port, server__offline=offline, llm__flow=flow
     )
     # Imported only now: it loads everything, and a wrong setting should be told at once.
@@ -191,10 +191,10 @@ def revoke_key(key_id: Annotated[str, typer.Argument(metavar="ID")], config: Con
 
 
 def _store(config: Path | None) -> KeyStore:
-    from selam_agent import settings
+    from selam_agent import settings_file
     from selam_agent.store import KeyStore
 
-    return KeyStore.open(settings.load(config).server.data_dir)
+    return KeyStore.open(settings_file.load(config).server.data_dir)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pytest
 from selam_agent import events
 from selam_agent.client import SelamClient
 from selam_agent.languages import packs
-from selam_agent.settings import load
+from selam_agent.settings_file import load
 from tests.speech import spoken
 from tests.wire.doors import KEY, running
 

@@ -8,7 +8,7 @@ import pytest
 
 from selam_agent.app import App
 from selam_agent.errors import SettingsError
-from selam_agent.settings import load
+from selam_agent.settings_file import load
 
 
 def write(tmp_path: Path, text: str) -> Path:

@@ -14,7 +14,7 @@ from selam_agent.languages import packs
 from selam_agent.ports import Pcm16, SpeechChunk, SynthesisRequest, Transcript, TranscriptionRequest, Word
 from selam_agent.session.config import Engines, SessionConfig
 from selam_agent.session.registry import Registry
-from selam_agent.settings import load as load_settings
+from selam_agent.settings_file import load as load_settings
 from tests.fakes import FakeChatModel, FakeSynthesizer, FakeTranscriber, friday
 from tests.scenarios.caller import PACKET, PACKET_MS, Caller
 from tests.scenarios.dsl import Scenario

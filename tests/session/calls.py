@@ -13,7 +13,8 @@ from selam_agent.languages import packs
 from selam_agent.session.config import Engines, SessionConfig
 from selam_agent.session.registry import Registry
 from selam_agent.session.session import Session
-from selam_agent.settings import Settings, load
+from selam_agent.settings import Settings
+from selam_agent.settings_file import load
 from tests.fakes import FakeChatModel, FakeSynthesizer, FakeTranscriber, Recorder, friday, silence, speech
 
 PACKS = packs.load()

@@ -1,0 +1,107 @@
+"""The server's engines from start to end: built from the settings, warmed, closed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+
+import numpy as np
+
+from selam_agent.engines import catalog
+from selam_agent.errors import SettingsError
+from selam_agent.languages.packs import Packs
+from selam_agent.ports import (
+    ChatModel,
+    ChatModelInfo,
+    SynthesisRequest,
+    Synthesizer,
+    SynthesizerInfo,
+    Transcriber,
+    TranscriberInfo,
+    TranscriptionRequest,
+)
+from selam_agent.session.config import Engines
+from selam_agent.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def go_offline() -> None:
+    """Keeps libraries from asking the network for models; before the first of them is imported."""
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"):
+        os.environ[name] = "1"
+
+
+def build(settings: Settings, packs: Packs) -> Engines:
+    """The engines that the settings name. Loads models: seconds for large ones.
+
+    Raises:
+        SettingsError: an engine cannot be used, or would leave the machine while ``server.offline``.
+    """
+    # The recogniser loads for seconds; a mistake in the other sections is told before.
+    chat_model = catalog.build_chat_model(settings, packs)
+    synthesizers = catalog.build_synthesizers(settings)
+    transcriber = catalog.build_transcriber(settings)
+    engines = Engines(transcriber=transcriber, chat_model=chat_model, synthesizers=synthesizers)
+    if settings.server.offline:
+        _refuse_remote(engines)
+    return engines
+
+
+def _refuse_remote(engines: Engines) -> None:
+    """Raises SettingsError when an engine would send text or audio away from this machine."""
+    used: list[TranscriberInfo | ChatModelInfo | SynthesizerInfo] = [
+        engines.transcriber.info,
+        engines.chat_model.info,
+    ]
+    used += [each.info for each in engines.synthesizers.values()]
+    away = [info.name for info in used if info.leaves_machine]
+    if away:
+        raise SettingsError(
+            f"offline: {', '.join(away)} would leave this machine; "
+            "take it out of the settings, or serve without --offline."
+        )
+
+
+async def warm(engines: Engines, packs: Packs) -> None:
+    """First uses are slow: model pages, worker processes, caches. Nobody should wait for them.
+
+    An engine that fails here is logged and tried again when it is needed.
+    """
+    synthesizers = (_warm_synthesizer(engines, packs, each) for each in engines.synthesizers)
+    results = await asyncio.gather(
+        _warm_transcriber(engines.transcriber), *synthesizers, return_exceptions=True
+    )
+    for result in results:
+        if isinstance(result, Exception):
+            log.warning("an engine did not warm up and is tried again when it is needed: %s", result)
+
+
+async def _warm_transcriber(transcriber: Transcriber) -> None:
+    if not transcriber.info.leaves_machine:
+        await transcriber.transcribe(TranscriptionRequest(audio=np.zeros(8_000, np.int16)))
+
+
+async def _warm_synthesizer(engines: Engines, packs: Packs, name: str) -> None:
+    engine = engines.synthesizers[name]
+    if engine.info.leaves_machine:
+        return
+    for pack, entry in packs.voices():
+        for voice in entry.engines:
+            if voice["engine"] == name:
+                request = SynthesisRequest(text=entry.name, language=pack.code, voice=voice)
+                async for _ in engine.synthesize(request):
+                    pass
+                return
+
+
+async def close(engines: Engines) -> None:
+    """Closes every engine; one that fails at it does not keep the others open."""
+    every: list[Transcriber | ChatModel | Synthesizer] = [engines.transcriber, engines.chat_model]
+    every += engines.synthesizers.values()
+    for engine in every:
+        try:
+            await engine.aclose()
+        except Exception:
+            log.exception("closing %s failed", type(engine).__name__)
