@@ -14,9 +14,9 @@ serve: install
 tools:
 	@PYTHON='$(PYTHON)' sh .ci/install $(VENV) dev
 test: tools
-	@$(BIN)/python -m pytest -m "not exhaustive"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not exhaustive"
 test-all: tools
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 .PHONY: scenarios
 scenarios: tools
 	@$(BIN)/python -m tests.scenarios --live --html demo/scenarios.html

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,15 +24,11 @@ def need_node() -> str:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None:
         missing("Node is not installed: the tests with socket.io-client are skipped")
-    if not CLIENT_JS.exists():
-        if npm is None:
-            missing("npm is not installed: the tests with socket.io-client are skipped")
-        command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
-        done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode or not CLIENT_JS.exists():
-            missing(
-                f"npm install failed, tests with socket.io-client are skipped: {done.stderr.strip()[-200:]}"
-            )
+    if npm is None and not CLIENT_JS.exists():
+        missing("npm is not installed: the tests with socket.io-client are skipped")
+    with _alone():
+        if not CLIENT_JS.exists():
+            _npm_install(str(npm))
     return node
 
 
@@ -39,6 +39,21 @@ def need_chromium() -> str:
     if path is None:
         missing("Chromium is not installed: the browser test is skipped")
     return path
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Test processes run side by side; one of them installs, the others wait."""
+    with (Path(tempfile.gettempdir()) / "selam-agent-npm.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _npm_install(npm: str) -> None:
+    command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode or not CLIENT_JS.exists():
+        missing(f"npm install failed, tests with socket.io-client are skipped: {done.stderr.strip()[-200:]}")
 
 
 def missing(line: str) -> NoReturn:
