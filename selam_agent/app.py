@@ -25,6 +25,7 @@ from selam_agent.wire.limits import Limits
 from selam_agent.wire.origins import Origins, origin_check
 from selam_agent.wire.rest import Rest
 from selam_agent.wire.selam import SelamNamespace
+from selam_agent.wire.tokens import TemporaryTokens
 from selam_agent.wire.transport import build_socketio
 
 _SOCKET_PATH = "/socket.io/"
@@ -60,7 +61,8 @@ class App:
         limits = limits or Limits(unauthenticated_sockets=settings.server.unauthenticated_sockets)
         self._counters = Counters()
         self._sio = build_socketio(limits)
-        self._door = SelamNamespace(self._sio, self.registry, keys, limits, self._counters)
+        self.tokens = TemporaryTokens(lambda key: keys.find(key.id) is not None)
+        self._door = SelamNamespace(self._sio, self.registry, keys, self.tokens, limits, self._counters)
         self._not_ready = ["engines are warming up"]
         self._warming: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None

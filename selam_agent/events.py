@@ -48,13 +48,18 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected(Event):
-    """The client's key and voice are accepted; ``sid`` names the connection."""
+    """The client's key and voice are accepted; ``sid`` names the connection.
+
+    ``next_token``: a temporary token for the connection after this one, where the one it came with
+    is of that kind (the page's link); else None and left out.
+    """
 
     name: ClassVar[str] = "connected"
     sid: str
     voice: str
     message: str
     status: str = "connected"
+    next_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,7 @@ class Actor:
         self._away_since: float | None = None
         self._ending: End | None = None
         self._begun = self._loop.time()
+        self._ends = self._begun + min(timings.max_session_s, config.max_session_s or timings.max_session_s)
         self._last_packet = self._begun
 
     @property
@@ -228,7 +229,7 @@ class Actor:
 
     def _arm(self) -> None:
         """Keeps one timer, never later than the earliest deadline."""
-        due = self._begun + self._timings.max_session_s
+        due = self._ends
         if self._away_since is not None:
             due = min(due, self._away_since + self._timings.resume_s)
         elif self._paused_at is None:
@@ -249,7 +250,7 @@ class Actor:
     def _tick(self) -> None:
         now = self._loop.time()
         timings = self._timings
-        if now >= self._begun + timings.max_session_s:
+        if now >= self._ends:
             self._ending = End("max_duration")
         elif self._away_since is not None:
             if now >= self._away_since + timings.resume_s:

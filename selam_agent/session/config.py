@@ -34,7 +34,8 @@ class SessionConfig:
     ``silence_prompt_s``: after so long a silence the agent asks whether the caller is there, and after
     as long again says goodbye; 0: never; None: the server's. ``filler_ms``: what the agent says when the
     model is silent for so long; 0: nothing; None: the server's.
-    ``decisions``: whether the client wants ``decision`` events.
+    ``decisions``: whether the client wants ``decision`` events. ``max_session_s``: a limit below the
+    server's own, or None.
     """
 
     voice: str
@@ -57,6 +58,7 @@ class SessionConfig:
     silence_prompt_s: float | None = None
     filler_ms: int | None = None
     decisions: bool = False
+    max_session_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

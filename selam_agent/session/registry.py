@@ -115,6 +115,14 @@ class Registry:
                 return session
         raise resume_failed()
 
+    def owner_of(self, token: str) -> str | None:
+        """Id of the key whose session this resume token belongs to, if a client may come back with it."""
+        for session in self._sessions.values():
+            given = session.resume_token
+            if given and compare_digest(given.encode(), token.encode()) and not session.ended.is_set():
+                return session.owner
+        return None
+
     def _make_room(self) -> bool:
         """Ends a session that nobody is connected to; a caller at the door goes first."""
         waiting = next((each for each in self._sessions.values() if each.away and not each.ending), None)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
 from aiohttp import hdrs, web
 
-from selam_agent.errors import AuthorizationError
+from selam_agent.errors import AuthenticationError, AuthorizationError
 from selam_agent.store import Key, KeyStore, Tier
+from selam_agent.wire.tokens import Identity, TemporaryTokens
 
 _MAX_SECRET = 512
 
@@ -23,6 +24,39 @@ def handshake_key(environ: Mapping[str, Any], auth: object) -> str:
     if named:
         return named
     return _from_headers(environ.get("HTTP_X_API_KEY", ""), environ.get("HTTP_AUTHORIZATION", ""))
+
+
+def handshake_identity(
+    environ: Mapping[str, Any],
+    auth: object,
+    *,
+    keys: KeyStore,
+    tokens: TemporaryTokens,
+    owner_of: Callable[[str], str | None],
+) -> Identity:
+    """Who opens a Socket.IO connection: by a key, a temporary token, or the resume token of a session.
+
+    Tokens are taken from the ``auth`` object only, and before a key.
+
+    Args:
+        owner_of: id of the key whose live session a resume token belongs to.
+
+    Raises:
+        AuthenticationError: nothing that is valid was given.
+        AuthorizationError: the key's tier is below OWNER.
+    """
+    given = auth if isinstance(auth, dict) else {}
+    if isinstance(token := given.get("temporary_token"), str) and token:
+        identity = tokens.redeem(token[:_MAX_SECRET])
+        check_tier(identity.key)
+        return identity
+    if isinstance(token := given.get("resume_token"), str) and token:
+        found = owner_of(token[:_MAX_SECRET])
+        key = None if found is None else keys.find(found)
+        if key is None:
+            raise AuthenticationError("There is no session to come back to.", code="invalid_token")
+        return Identity(key=key, resumes_only=True)
+    return Identity(key=owner(keys, handshake_key(environ, auth)))
 
 
 def handshake_field(environ: Mapping[str, Any], auth: object, name: str) -> str:
@@ -45,7 +79,11 @@ def owner(keys: KeyStore, secret: str) -> Key:
         AuthenticationError: it is missing, unknown or revoked.
         AuthorizationError: its tier is below OWNER.
     """
-    key = keys.check(secret)
+    return check_tier(keys.check(secret))
+
+
+def check_tier(key: Key) -> Key:
+    """The key itself. Raises AuthorizationError when its tier is below OWNER."""
     if key.tier < Tier.OWNER:
         raise AuthorizationError(
             f"The voice agent needs a key of tier OWNER; this one is {key.tier.name}.",

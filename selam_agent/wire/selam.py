@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import socketio
 
-from selam_agent.errors import SelamError, SessionError, ValidationError
+from selam_agent.errors import AuthorizationError, SelamError, SessionError, ValidationError
 from selam_agent.store import KeyStore
 from selam_agent.wire import auth
 from selam_agent.wire.counters import Counters
 from selam_agent.wire.limits import Limits
 from selam_agent.wire.selam_connection import Connection
 from selam_agent.wire.selam_outlet import ConnectionOutlet, SessionOutlet
+from selam_agent.wire.tokens import TemporaryTokens
 from selam_agent.wire.transport import NAMESPACE, AgentSocketIO
 from selam_agent.wire.wishes import Resume, parse_start
 
@@ -34,12 +36,19 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
     """The door: accepts or refuses clients and hands their events to their connection."""
 
     def __init__(
-        self, sio: AgentSocketIO, registry: Registry, keys: KeyStore, limits: Limits, counters: Counters
+        self,
+        sio: AgentSocketIO,
+        registry: Registry,
+        keys: KeyStore,
+        tokens: TemporaryTokens,
+        limits: Limits,
+        counters: Counters,
     ) -> None:
         super().__init__(NAMESPACE)
         self._sio = sio
         self._registry = registry
         self._keys = keys
+        self._tokens = tokens
         self._limits = limits
         self._counters = counters
         self._connections: dict[str, Connection] = {}
@@ -123,9 +132,12 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         connection = Connection(self, sid, eio_sid)
         self._connections[sid] = connection
         try:
-            key = auth.owner(self._keys, auth.handshake_key(environ, given))
+            identity = auth.handshake_identity(
+                environ, given, keys=self._keys, tokens=self._tokens, owner_of=self._registry.owner_of
+            )
             voice = auth.handshake_field(environ, given, "voice")
             self._check_voice(voice)
+            next_token = self._tokens.renew(identity) if identity.renewable else None
         except SelamError as error:
             self._refuse(connection, error)
             return
@@ -134,7 +146,7 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
             self._refuse(connection, SessionError("The server could not accept the connection."))
             return
         self._stop_waiting(eio_sid)
-        connection.accept(key, voice)
+        connection.accept(identity, voice, next_token)
         self._counters.add("selam_connections_total", "outcome", "accepted")
 
     def _check_voice(self, voice: str) -> None:
@@ -182,17 +194,23 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
             await socket.queue.join()
 
     def open_session(self, connection: Connection, data: object) -> tuple[Session, SessionOutlet]:
-        assert connection.key is not None
+        assert connection.identity is not None
         start = parse_start(data, connection.voice)
         running = connection.session
         outlet = SessionOutlet(connection.outlet, binary=start.binary)
-        owner = connection.key.id
+        owner = connection.identity.key.id
         replaces = None if running is None or running.ended.is_set() else running
         if isinstance(start, Resume):
             session = self._registry.resume(start.token, outlet, owner=owner, replaces=replaces)
             self._counters.add("selam_sessions_resumed_total")
+        elif connection.identity.resumes_only:
+            raise AuthorizationError(
+                "A resume token opens no new session; connect with a key or a temporary token.",
+                code="resume_only",
+            )
         else:
-            session = self._registry.open(start.config, outlet, owner=owner, replaces=replaces)
+            config = replace(start.config, max_session_s=connection.identity.max_session_s)
+            session = self._registry.open(config, outlet, owner=owner, replaces=replaces)
             self._counters.add("selam_sessions_started_total")
         return session, outlet
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from selam_agent.errors import SelamError, SessionError, ValidationError
 from selam_agent.events import Connected
-from selam_agent.store import Key
 from selam_agent.wire.formats import (
     parse_audio,
     parse_control,
@@ -17,6 +16,7 @@ from selam_agent.wire.formats import (
     parse_tool_result,
 )
 from selam_agent.wire.selam_outlet import ConnectionOutlet, SessionOutlet
+from selam_agent.wire.tokens import Identity
 from selam_agent.wire.transport import MALFORMED
 from selam_agent.wire.wishes import parse_update
 
@@ -35,12 +35,12 @@ class Door(Protocol):
 
 
 class Connection:
-    """One client on the namespace: its key, its way out and, between start and end, its session."""
+    """One client on the namespace: who it is, its way out and, between start and end, its session."""
 
     def __init__(self, door: Door, sid: str, eio_sid: str) -> None:
         self.sid = sid
         self.eio_sid = eio_sid
-        self.key: Key | None = None
+        self.identity: Identity | None = None
         self.voice = ""
         self.session: Session | None = None
         self._session_outlet: SessionOutlet | None = None
@@ -59,16 +59,15 @@ class Connection:
             "end_session": (0, self._end_session),
         }
 
-    def accept(self, key: Key, voice: str) -> None:
-        self.key = key
+    def accept(self, identity: Identity, voice: str, next_token: str | None) -> None:
+        self.identity = identity
         self.voice = voice
-        self.outlet.send(
-            Connected(sid=self.sid, voice=voice, message="Connected to the voice agent. Send start_session.")
-        )
+        message = "Connected to the voice agent. Send start_session."
+        self.outlet.send(Connected(sid=self.sid, voice=voice, message=message, next_token=next_token))
 
     def receive(self, event: Any, args: tuple[Any, ...]) -> None:
         """An event of the client; whatever it is, the connection survives it."""
-        if self.key is None:
+        if self.identity is None:
             return  # refused, and about to be closed
         try:
             self._dispatch(event, args)

@@ -120,7 +120,8 @@ def _error(event: ErrorEvent) -> dict[str, Any]:
 
 
 def _connected(event: Connected) -> dict[str, Any]:
-    return {"status": event.status, "sid": event.sid, "voice": event.voice, "message": event.message}
+    data = {"status": event.status, "sid": event.sid, "voice": event.voice, "message": event.message}
+    return data if event.next_token is None else {**data, "next_token": event.next_token}
 
 
 def plain(value: Any) -> Any:
