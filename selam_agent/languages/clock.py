@@ -84,6 +84,24 @@ def say_date(day: date, pack: Pack) -> str:
     )
 
 
+def spoken_now(now: datetime, pack: Pack) -> str:
+    """The present moment for a language model: as it computes and, where that differs, as callers say it.
+
+    "Friday 2026-11-20 11:00+03:00; here people say: ዓርብ፣ 11 ኅዳር 2019፣ ከጠዋቱ 5 ሰዓት". Models silently
+    answer in 24-hour Gregorian times when they are given only those (languages.md §7.5).
+
+    Args:
+        now: aware local time of the caller.
+        pack: the language, in its region.
+    """
+    names = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+    stated = f"{names[now.weekday()]} {now.isoformat(' ', timespec='minutes')}"
+    if pack.clock == "international" and pack.calendar.kind == "gregorian":
+        return stated
+    comma = "፣" if pack.script == "Ethiopic" else ","
+    return f"{stated}; here people say: {say_date(now, pack)}{comma} {say_time(now, pack)}"
+
+
 def hours_meant(hour: int, pack: Pack, part: str | None = None) -> tuple[int, ...]:
     """The international hours 0–23 that a spoken hour can mean, the likelier first.
 

@@ -1,4 +1,5 @@
 from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -84,6 +85,20 @@ def test_say_date() -> None:
     assert clock.say_date(now, PACKS["am"]) == "ዓርብ፣ 11 ኅዳር 2019"
     assert clock.say_date(now, PACKS["en"]) == "Friday, November 20, 2026"
     assert clock.say_date(now, PACKS["om"]) == "Jimaata, Sadaasa 11, 2019"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("am", "Friday 2026-11-20 09:00+03:00; here people say: ዓርብ፣ 11 ኅዳር 2019፣ ከጠዋቱ 3 ሰዓት"),
+        ("om", "Friday 2026-11-20 09:00+03:00; here people say: Jimaata, Sadaasa 11, 2019, ganama sa'aatii 3"),
+        ("so", "Friday 2026-11-20 09:00+03:00"),
+        ("en", "Friday 2026-11-20 09:00+03:00"),
+    ],
+)
+def test_the_present_in_both_systems(code: str, said: str) -> None:
+    pack = PACKS[code]
+    assert clock.spoken_now(datetime(2026, 11, 20, 9, tzinfo=ZoneInfo(pack.timezone)), pack) == said
 
 
 @pytest.mark.parametrize(
