@@ -157,6 +157,7 @@ class TurnMetrics(ClientEvent):
     v2v_ms: float = 0.0
     reason: str = ""
     speculation: str = ""
+    dropped: int = 0
     wasted_ms: float = 0.0
 
 

@@ -185,7 +185,9 @@ class TurnMetrics(Event):
     ``endpoint_ms``: silence waited for; ``stt_ms``, ``llm_ms`` (first fragment of text),
     ``tts_ms`` (first audio) and ``send_ms`` (encoding and pacing). What was ready before the turn
     was over costs nothing: ``speculation`` says whether the answer was prepared in the pause
-    (``hit``), prepared in vain (``miss``, ``wasted_ms`` of work) or not at all (``none``).
+    (``hit``), prepared in vain (``miss``) or not at all (``none``). ``dropped``: answers of this turn
+    that were prepared and thrown away, before a hit as well; ``wasted_ms``: for how long model and
+    voice, added up, were at work on them.
     """
 
     name: ClassVar[str] = "turn_metrics"
@@ -199,6 +201,7 @@ class TurnMetrics(Event):
     v2v_ms: float
     reason: str
     speculation: str = "none"
+    dropped: int = 0
     wasted_ms: float = 0.0
 
 

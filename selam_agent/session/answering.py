@@ -21,15 +21,13 @@ from selam_agent.languages.packs import Packs
 from selam_agent.ports import Pcm16, Priority, Transcript
 from selam_agent.session.config import SessionConfig
 from selam_agent.session.messages import Interim, Transcribed
+from selam_agent.session.misunderstood import Misunderstood
 from selam_agent.session.pending import PendingTurn
 from selam_agent.session.recognition import Recognition
 from selam_agent.session.replies import Replies
 
 # Turns that wait for their answer; only audio sent faster than real time makes more than two.
 _MAX_WAITING = 16
-# A shorter sound without words is a cough or a knock, not a sentence that was not understood.
-_NOISE_MS = 400
-_WITHOUT_WORDS = frozenset({"no_speech", "empty"})
 
 
 class Answering:
@@ -55,7 +53,7 @@ class Answering:
         self._waiting: deque[PendingTurn] = deque()
         # The turn that may be over, or that was and goes on.
         self._guess: PendingTurn | None = None
-        self._misunderstood = 0
+        self._misunderstood = Misunderstood(replies, emit)
 
     @property
     def idle(self) -> bool:
@@ -199,7 +197,8 @@ class Answering:
         if old is None:
             return
         if old.turn == turn.turn:
-            turn.reply, turn.reply_text, turn.wasted_ms = old.reply, old.reply_text, old.wasted_ms
+            turn.reply, turn.reply_text = old.reply, old.reply_text
+            turn.dropped, turn.wasted_ms = old.dropped, old.wasted_ms
             old.reply = None
         self._discard(old)
 
@@ -239,10 +238,10 @@ class Answering:
             return
         if turn.rejected is not None:
             turn.drop_reply(self._clock())
-            self._not_understood(turn, turn.rejected)
+            self._misunderstood.answer(turn, turn.rejected)
             return
         assert turn.transcript is not None
-        self._misunderstood = 0
+        self._misunderstood.forget()
         text = turn.transcript.text
         language = self._language_of(turn.transcript)
         if self._is_backchannel(turn, text, language):
@@ -286,28 +285,6 @@ class Answering:
                 source=turn.source,
             )
         )
-
-    def _not_understood(self, turn: PendingTurn, reason: str) -> None:
-        assert turn.commit is not None
-        noise = reason in _WITHOUT_WORDS and turn.commit.voiced_ms < _NOISE_MS
-        self._emit(
-            events.Notice(
-                code="not_understood",
-                message="A sound without words was ignored." if noise else "The caller was not understood.",
-                details={"reason": reason, "turn_id": turn.turn},
-            )
-        )
-        if noise or turn.muted:
-            return
-        self._misunderstood += 1
-        pack = self._replies.speaker.pack
-        phrases = self._replies.suggestions()
-        if self._misunderstood < 2 or not phrases:
-            self._replies.say(pack.says["say_again"], turn)
-            return
-        separator = "፣ " if pack.script == "Ethiopic" else ", "
-        examples = separator.join(phrase.rstrip(".።?!") for phrase in phrases)
-        self._replies.say(pack.says["can_say"].format(examples=examples), turn)
 
     def _emit_error(self, error: SelamError) -> None:
         self._emit(events.ErrorEvent.of(error))

@@ -76,7 +76,7 @@ def assemble(
         emit=line.send,
         report=inbox.post,
         now=house.now,
-        own=tasks.own,
+        tasks=tasks,
     )
 
     def on_words(turn: int, revision: int, ending: Ending) -> None:

@@ -28,7 +28,8 @@ class PendingTurn:
     # An answer to the words of this revision, or of an earlier one (``reply_text``), not yet heard.
     reply: Reply | None = None
     reply_text: str = ""
-    # Work on answers that were thrown away.
+    # Answers that were prepared and thrown away, and how long the engines were at work on them.
+    dropped: int = 0
     wasted_ms: float = 0.0
     # The client interrupted while this was being prepared: remembered, not answered.
     muted: bool = False
@@ -53,7 +54,8 @@ class PendingTurn:
     def drop_reply(self, now: float) -> None:
         """Throws the prepared answer away; nothing of it was heard."""
         if self.reply is not None:
-            self.wasted_ms += (now - self.reply.marks.begun) * 1000
+            self.dropped += 1
+            self.wasted_ms += self.reply.marks.work_ms(now)
             self.reply.stop(silently=True)
             self.reply = None
 
@@ -71,6 +73,7 @@ class PendingTurn:
             turn_id=self.turn,
             reply_id=reply.reply_id,
             reason=self.commit.reason,
-            speculation="hit" if prepared else "miss" if self.wasted_ms else "none",
+            speculation="hit" if prepared else "miss" if self.dropped else "none",
+            dropped=self.dropped,
             wasted_ms=round(self.wasted_ms, 1),
         )

@@ -5,11 +5,9 @@ Owned and called by the session's actor only. One reply is current at a time.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import datetime
 from itertools import count
-from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from selam_agent import events
@@ -23,11 +21,9 @@ from selam_agent.session.phrases import Phrases
 from selam_agent.session.reply import Audible, Over, Reply
 from selam_agent.session.room import Room
 from selam_agent.session.speaker import Speaker, choose
+from selam_agent.session.tasks import Tasks
 from selam_agent.session.tools import Toolbox
 from selam_agent.settings import Turns
-
-Own: TypeAlias = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
-
 
 # Around the playhead: the client plays what it has, and the echo comes late.
 _AHEAD_CHARACTERS, _SAID_CHARACTERS = 40, 400
@@ -51,7 +47,7 @@ class Replies:
         emit: Callable[[events.Event], None],
         report: Callable[[Audible | Over], None],
         now: Callable[[ZoneInfo], datetime],
-        own: Own,
+        tasks: Tasks,
     ) -> None:
         self._session_id = session_id
         self._config = config
@@ -64,7 +60,7 @@ class Replies:
         self._emit = emit
         self._report = report
         self._now = now
-        self._own = own
+        self._tasks = tasks
         self._numbers = count(1)
         # Why nothing may be sent at the moment.
         self._pauses: set[str] = set()
@@ -275,8 +271,9 @@ class Replies:
             timings=self._timings,
             phrases=self._phrases,
             room=self._room,
+            tasks=self._tasks,
             emit=self._emit,
             report=self._report,
         )
-        self._own(reply.run(), f"reply {reply.reply_id}")
+        reply.begin()
         return reply

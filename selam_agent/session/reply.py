@@ -15,23 +15,20 @@ from dataclasses import dataclass
 from selam_agent import events
 from selam_agent.audio.encode import EncodedChunk
 from selam_agent.dialogue.playhead import SpokenText
-from selam_agent.dialogue.sentences import Fragmenter
 from selam_agent.errors import EngineError, SelamError
-from selam_agent.ports import Result, Text
-from selam_agent.session.answer import Answer, Break
+from selam_agent.session.answer import Answer
 from selam_agent.session.config import SessionConfig
 from selam_agent.session.phrases import Phrases
 from selam_agent.session.playout import Playout, start_ms
 from selam_agent.session.room import Room
 from selam_agent.session.speaker import Speaker
 from selam_agent.session.stages import Marks
+from selam_agent.session.tasks import Tasks
 from selam_agent.session.voicing import Voicing
+from selam_agent.session.writing import Writing
 from selam_agent.settings import Turns
 
 log = logging.getLogger(__name__)
-
-# A reply of the longest permitted text has fewer fragments.
-_MAX_FRAGMENTS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +60,7 @@ class Reply:
         timings: Turns,
         phrases: Phrases,
         room: Room,
+        tasks: Tasks,
         emit: Callable[[events.Event], None],
         report: Callable[[Audible | Over], None],
     ) -> None:
@@ -74,17 +72,23 @@ class Reply:
         self._timings = timings
         self._phrases = phrases
         self._room = room
+        self._tasks = tasks
         self._emit = emit
         self._report = report
         self._clock = asyncio.get_running_loop().time
         self.marks = Marks(begun=self._clock())
         self.spoken = SpokenText()
         self._playout = Playout(config.playback, timings.lead_ms, self._send)
-        self._fragments: asyncio.Queue[str | None] = asyncio.Queue(_MAX_FRAGMENTS)
-        self._gate = asyncio.Event()
-        self._text = ""
-        self._text_complete = False
-        self._responded = False
+        self._writing = Writing(
+            items,
+            turn_id=turn_id,
+            reply_id=reply_id,
+            failed=speaker.pack.says["failed"],
+            deadline_s=timings.reply_deadline_s,
+            marks=self.marks,
+            emit=emit,
+        )
+        self._gate = self._writing.gate
         self._stopped = False
         self._failed = False
         # Known once the reply is over.
@@ -97,12 +101,7 @@ class Reply:
     def open(self) -> None:
         """Lets out what is ready, and what follows."""
         if not self._gate.is_set():
-            self._gate.set()
-            if self.answer is not None:
-                self.answer.commit()
-            if self._text and not self._stopped:
-                self._delta(self._text)
-            self._respond_if_complete()
+            self._writing.open()
 
     @property
     def audible(self) -> bool:
@@ -112,7 +111,7 @@ class Reply:
     @property
     def text(self) -> str:
         """What the model has written so far."""
-        return self._text
+        return self._writing.text
 
     @property
     def over(self) -> bool:
@@ -145,10 +144,10 @@ class Reply:
         """Ends the reply at once; harmless when it is over. ``silently``: no text that was not sent yet."""
         if not self._stopped:
             if silently:
-                self._text = ""
+                self._writing.text = ""
             self._close(interrupted=True, heard=self.heard())
             if self._task is not None:
-                self._task.cancel()
+                self._tasks.cancel(self._task)
 
     def heard(self) -> str:
         """The text the caller has heard so far."""
@@ -156,14 +155,14 @@ class Reply:
 
     # ------------------------------------------------------------ the work
 
-    async def run(self) -> None:
-        """Does the work; the caller owns the task, and ``stop`` cancels it."""
-        self._task = asyncio.current_task()
+    def begin(self) -> None:
+        """Starts the work; ``stop`` cancels it."""
+        self._task = self._tasks.own(self._run(), f"reply {self.reply_id}")
+
+    async def _run(self) -> None:
         try:
-            if self._stopped:
-                return
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._think())
+                group.create_task(self._writing.run())
                 group.create_task(self._speak())
                 group.create_task(self._let_out())
         except* SelamError as group_error:
@@ -177,63 +176,24 @@ class Reply:
                 self._close(interrupted=self._failed, heard=heard)
             self._report(Over(self))
 
-    async def _think(self) -> None:
-        fragmenter = Fragmenter()
-        try:
-            async with asyncio.timeout(self._timings.reply_deadline_s):
-                await self._write_items(fragmenter)
-                if not self._text.strip():
-                    raise EngineError("The language model said nothing.", code="llm_empty")
-        except (EngineError, TimeoutError) as error:
-            failure = error if isinstance(error, EngineError) else _MODEL_TIMEOUT
-            # A guess that fails is nobody's concern until it is the answer.
-            await self._gate.wait()
-            self._emit(events.ErrorEvent.of(failure))
-            if not self._text.strip():
-                # The caller hears what happened, in their language; text so far is spoken as it is.
-                await self._write(self._speaker.pack.says["failed"], fragmenter)
-        for fragment in fragmenter.finish():
-            await self._fragments.put(fragment)
-        await self._fragments.put(None)
-        self._text_complete = True
-        self._respond_if_complete()
-
-    async def _write_items(self, fragmenter: Fragmenter) -> None:
-        if isinstance(self._items, str):
-            await self._write(self._items, fragmenter)
-            return
-        async with self._items.stream() as items:
-            async for item in items:
-                if isinstance(item, Text):
-                    await self._write(item.text, fragmenter)
-                elif isinstance(item, Break):
-                    for fragment in fragmenter.finish():
-                        await self._fragments.put(fragment)
-                elif isinstance(item, Result):
-                    await self._gate.wait()
-                    self._emit(events.Result(task=item.name, data=dict(item.data), turn_id=self.turn_id))
-
-    async def _write(self, text: str, fragmenter: Fragmenter) -> None:
-        self._text += text
-        if self._gate.is_set():
-            self._delta(text)
-        for fragment in fragmenter.push(text):
-            await self._fragments.put(fragment)
-
     async def _speak(self) -> None:
         voicing = Voicing(
             self._speaker, self._config, self.spoken, self._timings.tts_deadline_s, self._phrases
         )
         fixed = isinstance(self._items, str)
         says = self._speaker.pack.says.values()
-        while (fragment := await self._fragments.get()) is not None:
+        while (fragment := await self._writing.fragments.get()) is not None:
             if self.marks.first_fragment is None:
                 self.marks.first_fragment = self._clock()
             await self._until_needed(voicing.voiced_ms)
+            self.marks.voice_works(self._clock())
             async for chunk in voicing.speak(fragment, often=fixed or fragment.strip() in says):
+                self.marks.voice_rests(self._clock())
                 if self.marks.first_pcm is None:
                     self.marks.first_pcm = self._clock()
                 await self._playout.put(chunk)
+                self.marks.voice_works(self._clock())
+            self.marks.voice_rests(self._clock())
         await self._playout.put(None)
 
     async def _until_needed(self, voiced_ms: float) -> None:
@@ -255,7 +215,6 @@ class Reply:
         self._room.plays(chunk, plays_at)
         if index == 0:
             self.marks.first_sent = self._clock()
-            self._respond_if_complete()
             self._report(Audible(self, self.marks.first_sent))
         duration_ms = chunk.samples * 1000 / chunk.sample_rate
         end_ms = start_ms(chunk) + duration_ms
@@ -273,18 +232,6 @@ class Reply:
             )
         )
 
-    def _delta(self, text: str) -> None:
-        self._emit(events.ResponseDelta(delta=text, turn_id=self.turn_id, reply_id=self.reply_id))
-
-    def _respond_if_complete(self) -> None:
-        if self._text_complete and self._gate.is_set() and not self._stopped:
-            self._respond()
-
-    def _respond(self) -> None:
-        if not self._responded and self._text:
-            self._responded = True
-            self._emit(events.Response(text=self._text.strip(), turn_id=self.turn_id, reply_id=self.reply_id))
-
     def _fail(self, error: BaseException) -> None:
         self._failed = True
         if isinstance(error, SelamError) and not self._stopped and self._gate.is_set():
@@ -294,12 +241,12 @@ class Reply:
         """The last events of the reply; exactly one ``audio_end`` if anything was sent."""
         self.interrupted = interrupted
         self.heard_text = heard if self._playout.sent else ""
+        self._writing.close()
         if self._gate.is_set():
-            self._respond()
             if interrupted and self._playout.sent and self._config.playback == "buffered":
                 self._emit(events.Clear(reply_id=self.reply_id))
                 self._room.falls_silent(self._clock() * 1000)
-            if self._playout.sent or self._responded:
+            if self._playout.sent or self._writing.told:
                 self._emit(
                     events.AudioEnd(
                         total_chunks=self._playout.sent,
@@ -310,6 +257,3 @@ class Reply:
                     )
                 )
         self._stopped = True
-
-
-_MODEL_TIMEOUT = EngineError("The language model took too long.", code="llm_timeout")

@@ -17,6 +17,33 @@ class Marks:
     first_fragment: float | None = None
     first_pcm: float | None = None
     first_sent: float | None = None
+    _model_until: float | None = None
+    _voice_since: float | None = None
+    _voice_s: float = 0.0
+
+    def model_rests(self, now: float) -> None:
+        """The model has written all that it writes by itself."""
+        if self._model_until is None:
+            self._model_until = now
+
+    def voice_works(self, now: float) -> None:
+        """The voice was asked for more."""
+        self._voice_since = now
+
+    def voice_rests(self, now: float) -> None:
+        """It has answered."""
+        if self._voice_since is not None:
+            self._voice_s += now - self._voice_since
+            self._voice_since = None
+
+    def work_ms(self, now: float) -> float:
+        """How long the model and the voice have been at work on this reply, together, in ms.
+
+        Waiting for the gate, and for the playout to need more, is no work; waiting in an engine's queue is.
+        """
+        model_s = (self._model_until if self._model_until is not None else now) - self.begun
+        voice_s = self._voice_s + (now - self._voice_since if self._voice_since is not None else 0.0)
+        return (model_s + voice_s) * 1000
 
 
 def stages(

@@ -25,6 +25,17 @@ class Tasks:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def cancel(self, task: asyncio.Task[None]) -> None:
+        """Cancels one of them; it is abandoned and logged if it is not done within the budget."""
+        if not task.done():
+            task.cancel()
+            asyncio.get_running_loop().call_later(self._budget_s, self._abandon, task)
+
+    def _abandon(self, task: asyncio.Task[None]) -> None:
+        if task in self._tasks:
+            self._tasks.discard(task)
+            log.error("%s: %s ignores cancellation; abandoned", self._owner, task.get_name())
+
     async def aclose(self) -> None:
         """Cancels all; abandons and logs what swallows its cancellation."""
         for task in self._tasks:
@@ -32,4 +43,4 @@ class Tasks:
         if self._tasks:
             _, hanging = await asyncio.wait(self._tasks, timeout=self._budget_s)
             for task in hanging:
-                log.error("%s: %s ignores cancellation; abandoned", self._owner, task.get_name())
+                self._abandon(task)
