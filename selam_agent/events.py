@@ -250,9 +250,11 @@ class ErrorEvent(Event):
     message: str
     retryable: bool
     details: Mapping[str, Any] | None = None
+    # The reply that failed, if it was one.
+    reply_id: str | None = None
 
     @classmethod
-    def of(cls, error: SelamError) -> ErrorEvent:
+    def of(cls, error: SelamError, *, reply_id: str | None = None) -> ErrorEvent:
         """The event that tells a client about this error."""
         return cls(
             type=error.type,
@@ -260,6 +262,7 @@ class ErrorEvent(Event):
             message=error.message,
             retryable=error.retryable,
             details=error.details,
+            reply_id=reply_id,
         )
 
 
@@ -283,13 +286,15 @@ class SessionUpdated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnded(Event):
-    """Why, in ``reason``.
+    """Why, in ``reason``; how long it lasted, and how much audio came from the client.
 
-    ``client`` (it said so), ``agent`` (the model ended the call), ``silence`` (the caller did not
-    answer a prompt), ``idle``, ``max_duration``, ``shutdown`` or ``error``.
+    ``reason``: ``client`` (it said so), ``agent`` (the model ended the call), ``silence`` (the caller
+    did not answer a prompt), ``idle``, ``max_duration``, ``shutdown`` or ``error``.
     """
 
     name: ClassVar[str] = "session_ended"
     session_id: str
     reason: str
     status: str = "ended"
+    duration_s: float = 0.0
+    audio_s: float = 0.0

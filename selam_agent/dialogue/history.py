@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Literal
 
 from selam_agent.ports import Message
 
@@ -23,6 +24,10 @@ class History:
 
     def caller_said(self, text: str) -> None:
         self._add(Message(role="user", content=text))
+
+    def note(self, role: Literal["user", "system"], text: str) -> None:
+        """Something nobody said, for the model to know."""
+        self._add(Message(role=role, content=text))
 
     def agent_was_heard(self, text: str, *, interrupted: bool = False) -> None:
         """``text`` is what left the loudspeaker, not what the model wrote."""

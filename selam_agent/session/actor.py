@@ -97,7 +97,7 @@ class Actor:
             self._answering.close()
             await self._tasks.aclose()
             if self._ending is not None and not self._ending.silently:
-                self._line.send(events.SessionEnded(session_id=self._id, reason=self._ending.reason))
+                self._line.send(self._ended(self._ending.reason))
             self._line.close()
             for left in self._inbox.close():
                 if isinstance(left, messages.Back):
@@ -108,11 +108,20 @@ class Actor:
         for warning in announcement.warnings(self.config, self._engines.chat_model.info):
             self._line.send(warning)
         if self.config.greeting:
-            self._replies.say(self.config.greeting, protected=self.config.uninterruptible_greeting)
+            protected = self.config.uninterruptible_greeting
+            self._replies.say(self.config.greeting, protected=protected, trigger="greeting")
 
     def _started(self, *, resumed: bool = False) -> events.SessionStarted:
         return announcement.started(
             self._id, self.config, self._replies.speaker, self._engines, self._line.token, resumed=resumed
+        )
+
+    def _ended(self, reason: str) -> events.SessionEnded:
+        return events.SessionEnded(
+            session_id=self._id,
+            reason=reason,
+            duration_s=round(self._loop.time() - self._begun, 3),
+            audio_s=round(self._listening.turns.audio_ms / 1000, 3),
         )
 
     def _handle(self, message: Message) -> None:
@@ -132,6 +141,12 @@ class Actor:
             self._line.send(events.ControlAck(action=message.action))
         elif isinstance(message, messages.Typed):
             self._typed(message.text)
+        elif isinstance(message, messages.Note):
+            self._answering.note(message.role, message.text)
+        elif isinstance(message, messages.Create):
+            self._create(message.instructions)
+        elif isinstance(message, messages.Cancel):
+            self._cancel(message.reply_id)
         elif isinstance(message, messages.Update):
             self._update = message
             self._line.send(events.SessionUpdated(session_id=self._id, changes=message.told))
@@ -170,6 +185,18 @@ class Actor:
             self._answering.interrupt(prepared=False)
         self._answering.typed(text, number)
 
+    def _create(self, instructions: str) -> None:
+        if self._replies.greeting:
+            self._replies.stop()
+            self._listening.turns.agent_stopped()
+        self._answering.create(instructions)
+
+    def _cancel(self, reply_id: str) -> None:
+        if self._replies.current is not None and self._replies.current[0].reply_id == reply_id:
+            self._replies.stop()
+            self._listening.turns.agent_stopped()
+            self._answering.advance()
+
     def _apply_update(self) -> None:
         """New wishes take effect when no turn is on its way."""
         update = self._update
@@ -178,7 +205,9 @@ class Actor:
         self._update = None
         old, self.config = self.config, update.config
         same = (old.voice, old.language) == (self.config.voice, self.config.language)
-        self._toolbox.offer(self.config.tools, end_call=self.config.end_call)
+        self._toolbox.offer(
+            self.config.tools, end_call=self.config.end_call, timeouts=self.config.tool_timeouts
+        )
         self._replies.configure(self.config, self._replies.speaker if same else update.speaker)
         self._answering.configure(self.config)
         self._listening.configure(self.config)

@@ -25,7 +25,12 @@ class Break:
     """What was written so far is to be spoken now; the rest may take its time."""
 
 
-Item: TypeAlias = ChatItem | Break
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Tools are asked for; what follows is the answer to their results."""
+
+
+Item: TypeAlias = ChatItem | Break | Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,8 @@ class Answer:
                 return
             yield Break()
             await self._gate.wait()
+            if any(call.name != END_CALL for call in this.calls):
+                yield Asked()
             await self._call(this)
             if self.ends_call and len(this.calls) == 1:
                 if not any(each.text.strip() for each in self._rounds):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Literal
 
 from selam_agent import events
 from selam_agent.dialogue.completeness import Ending, judge
@@ -16,6 +17,7 @@ from selam_agent.dialogue.equivalence import equivalent
 from selam_agent.dialogue.interruption import Verdict, asks
 from selam_agent.dialogue.interruption import judge as judge_interruption
 from selam_agent.errors import SelamError, SessionError
+from selam_agent.events_signals import Trigger
 from selam_agent.languages.identify import identify
 from selam_agent.languages.packs import Packs
 from selam_agent.ports import Pcm16, Priority, Transcript
@@ -69,6 +71,7 @@ class Answering:
         """New wishes of the client; an answer prepared under the old ones is out of date."""
         self._config = config
         self._recognition.language = config.language
+        self._recognition.hints = config.hints
         if self._guess is not None:
             self._guess.drop_reply(self._clock())
 
@@ -125,6 +128,18 @@ class Answering:
             # Prepared for a conversation without these words.
             self._guess.drop_reply(now)
         self._enqueue(turn)
+
+    def note(self, role: Literal["user", "system"], text: str) -> None:
+        """Something for the model to know; an answer prepared without it is out of date."""
+        self._replies.history.note(role, text)
+        if self._guess is not None:
+            self._guess.drop_reply(self._clock())
+
+    def create(self, instructions: str) -> None:
+        """The agent is to speak. Who asks for no more than the answer being prepared gets that one."""
+        awaited = self._replies.thinking or bool(self._waiting)
+        if instructions or not awaited:
+            self._enqueue(PendingTurn(0, 0, created=instructions))
 
     def reopen(self, number: int) -> None:
         """The turn goes on. A prepared answer is kept in case the words come out the same."""
@@ -230,6 +245,12 @@ class Answering:
             turn.drop_reply(self._clock())
 
     def _answer(self, turn: PendingTurn) -> None:
+        if turn.created is not None:
+            if not turn.muted:
+                speaker = self._replies.speaker
+                reply = self._replies.ask(None, 0, speaker, trigger="reply_create", steering=turn.created)
+                self._replies.let_go(reply, None)
+            return
         if turn.error is not None:
             turn.drop_reply(self._clock())
             self._emit_error(turn.error)
@@ -254,7 +275,8 @@ class Answering:
             turn.drop_reply(self._clock())
             self._replies.history.caller_said(text)
         else:
-            reply = turn.reply or self._replies.ask(text, turn.turn, self._replies.speaker)
+            trigger: Trigger = "text" if turn.source == "text" else "user_speech"
+            reply = turn.reply or self._replies.ask(text, turn.turn, self._replies.speaker, trigger=trigger)
             self._replies.let_go(reply, turn)
 
     def _is_backchannel(self, turn: PendingTurn, text: str, language: str) -> bool:

@@ -36,6 +36,9 @@ class SessionConfig:
     model is silent for so long; 0: nothing; None: the server's.
     ``decisions``: whether the client wants ``decision`` events. ``max_session_s``: a limit below the
     server's own, or None.
+    ``signals``: whether the client is told of ``events_signals``.
+    ``hints``: words the recogniser may expect. ``volume``: 0–100 per cent of the voice's own loudness.
+    ``tool_timeouts``: seconds a tool of this name may take, where not the server's.
     """
 
     voice: str
@@ -59,6 +62,10 @@ class SessionConfig:
     filler_ms: int | None = None
     decisions: bool = False
     max_session_s: float | None = None
+    signals: bool = False
+    hints: tuple[str, ...] = ()
+    volume: float = 100.0
+    tool_timeouts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,9 @@ Message: TypeAlias = (
     | messages.Overheard
     | messages.Interim
     | messages.Typed
+    | messages.Note
+    | messages.Create
+    | messages.Cancel
     | messages.Update
     | messages.ToolResult
     | messages.Played

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from selam_agent import events
+from selam_agent.events_signals import Signal
 from selam_agent.ports import Outlet
 
 # What a client that comes back is told of the meantime; a paused session says little.
@@ -12,10 +14,19 @@ _MAX_KEPT = 256
 
 
 class Line:
-    """The outlet, when there is one. Events keep their order across a break; audio is not kept."""
+    """The outlet, when there is one. Events keep their order across a break; audio is not kept.
 
-    def __init__(self, outlet: Outlet) -> None:
+    Args:
+        signals: whether the client is told of signals.
+        record: sees every event before the client does; must neither wait nor raise.
+    """
+
+    def __init__(
+        self, outlet: Outlet, *, signals: bool = False, record: Callable[[events.Event], None] | None = None
+    ) -> None:
         self._outlet: Outlet | None = outlet
+        self._signals = signals
+        self._record = record
         self._kept: deque[events.Event] = deque(maxlen=_MAX_KEPT)
         self._closed = False
         # With it the client may come back once; empty when it may not.
@@ -26,6 +37,10 @@ class Line:
         return self._outlet is not None
 
     def send(self, event: events.Event) -> None:
+        if self._record is not None:
+            self._record(event)
+        if isinstance(event, Signal) and not self._signals:
+            return
         if self._outlet is not None:
             self._outlet.send(event)
         elif not self._closed and not isinstance(event, events.AudioChunk):

@@ -14,6 +14,7 @@ from selam_agent.dialogue.completeness import Ending
 from selam_agent.dialogue.interruption import Verdict, asks, judge
 from selam_agent.dialogue.turns import TurnTaker
 from selam_agent.errors import SelamError
+from selam_agent.events_signals import SpeechStarted, SpeechStopped
 from selam_agent.ports import Pcm16
 from selam_agent.session.answering import Answering
 from selam_agent.session.config import SessionConfig
@@ -56,6 +57,8 @@ class Listening:
         # Speech of the open turn at the last interim transcript.
         self._interim_turn, self._interim_ms = 0, 0
         self._warned_quiet = False
+        # The turn whose beginning was told and whose end was not.
+        self._told_turn: int | None = None
 
     def configure(self, config: SessionConfig) -> None:
         """New wishes of the client, between two turns."""
@@ -83,6 +86,7 @@ class Listening:
             self.turns.trusted = self._room.trusted
             for voiced in verdicts:
                 self.act(self.turns.frame(voiced, arrived))
+            self._mind_speech()
             self._ears.forget_before(self.turns.keep_from_ms)
         self._ask_interim()
         self._mind_silence()
@@ -101,6 +105,10 @@ class Listening:
         """Does what the turn-taker decided."""
         for decision in made:
             self._log(decision)
+            if isinstance(decision, decisions.Commit | decisions.Ignore):
+                self._speech_stopped(decision)
+            else:
+                self._mind_speech()
             self._act(decision)
 
     def on_words(self, turn: int, revision: int, ending: Ending) -> None:
@@ -173,6 +181,21 @@ class Listening:
         )
 
     # ------------------------------------------------------------ besides
+
+    def _mind_speech(self) -> None:
+        """Tells once that a turn is being spoken; sound over the agent may become one later."""
+        speech = self.turns.open_speech
+        if speech is not None and self._told_turn is None:
+            self._told_turn = speech.turn
+            self._emit(SpeechStarted(turn_id=speech.turn))
+
+    def _speech_stopped(self, decision: decisions.Commit | decisions.Ignore) -> None:
+        turn, self._told_turn = self._told_turn, None
+        if turn is None and isinstance(decision, decisions.Commit):
+            turn = decision.turn
+            self._emit(SpeechStarted(turn_id=turn))
+        if turn is not None:
+            self._emit(SpeechStopped(turn_id=turn))
 
     def _ask_interim(self) -> None:
         """Asks what was said so far, after each so much speech of a turn, if that costs nobody anything."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from selam_agent.dialogue.decisions import Listen
 from selam_agent.errors import SelamError
@@ -71,6 +71,28 @@ class Typed:
     """The caller's words as text."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something for the model to know, not to be answered."""
+
+    role: Literal["user", "system"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """The agent is to speak of its own accord; ``instructions`` are for this reply only."""
+
+    instructions: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """This reply is to end, if it is the current one."""
+
+    reply_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,11 +53,12 @@ def assemble(
     timings = house.settings.turns
     tasks = Tasks(f"session {session_id}", timings.cancel_budget_s)
     toolbox = Toolbox(line.send, timings.tool_timeout_s)
-    toolbox.offer(config.tools, end_call=config.end_call)
+    toolbox.offer(config.tools, end_call=config.end_call, timeouts=config.tool_timeouts)
     recognition = Recognition(
         session_id=session_id,
         transcriber=house.engines.transcriber,
         language=config.language,
+        hints=config.hints,
         deadline_s=timings.stt_deadline_s,
         post=inbox.post,
         own=tasks.own,

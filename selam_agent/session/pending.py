@@ -35,10 +35,12 @@ class PendingTurn:
     muted: bool = False
     # ``speech`` or ``text``.
     source: str = "speech"
+    # Not a turn of the caller's: the agent is to speak, with these instructions.
+    created: str | None = None
 
     @property
     def ready(self) -> bool:
-        return self.transcript is not None or self.error is not None
+        return self.created is not None or self.transcript is not None or self.error is not None
 
     @property
     def rejected(self) -> str | None:

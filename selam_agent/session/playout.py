@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from selam_agent.audio.encode import EncodedChunk
 from selam_agent.audio.pacer import Pacer
@@ -22,6 +23,9 @@ _MAX_CHUNKS = 1024
 _KEPT_CHUNKS = 640
 # A client's report is extrapolated for this long (ms); no report delays the reply's end by more.
 _FRESH_MS = 2000.0
+
+
+Item: TypeAlias = EncodedChunk | Callable[[float], None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,9 @@ class Playout:
         self._pacer = Pacer(mode, lead_ms=lead_ms)
         self._send = send
         self._loop = asyncio.get_running_loop()
-        self._chunks: asyncio.Queue[EncodedChunk | None] = asyncio.Queue(_MAX_CHUNKS)
+        self._chunks: asyncio.Queue[Item] = asyncio.Queue(_MAX_CHUNKS)
+        # The end, or a mark, that came up for its turn before all that is to be played again was.
+        self._put_off: deque[Item] = deque()
         self._kept: deque[tuple[float, EncodedChunk]] = deque(maxlen=_KEPT_CHUNKS)
         self._again: deque[EncodedChunk] = deque()
         self._ready = asyncio.Event()
@@ -59,8 +65,11 @@ class Playout:
 
     # ------------------------------------------------------------ in
 
-    async def put(self, chunk: EncodedChunk | None) -> None:
-        """Adds a chunk; None ends the reply. Waits while too much is ahead."""
+    async def put(self, chunk: Item) -> None:
+        """Adds a chunk; None ends the reply. Waits while too much is ahead.
+
+        A function is called when everything before it has been played, with its position (ms).
+        """
         await self._chunks.put(chunk)
         self._ready.set()
 
@@ -136,12 +145,15 @@ class Playout:
         """Sends everything; returns when the last of it has been played."""
         while True:
             chunk = await self._next()
-            if chunk is None:
+            if not isinstance(chunk, EncodedChunk):
                 if self.sent:
                     await self._until(self._ends_at)
-                if not self._again:
+                if self._again:
+                    self._put_off.append(chunk)
+                elif chunk is None:
                     return
-                await self.put(None)
+                else:
+                    chunk(self._pacer.sent_ms)
                 continue
             ahead = len(self._again)
             await self._until(lambda: self._pacer.due(self._now()))
@@ -156,10 +168,12 @@ class Playout:
             self.sent += 1
             self._send(chunk, self.sent - 1, plays_at)
 
-    async def _next(self) -> EncodedChunk | None:
+    async def _next(self) -> Item:
         while True:
             if self._again:
                 return self._again.popleft()
+            if self._put_off:
+                return self._put_off.popleft()
             if not self._chunks.empty():
                 return self._chunks.get_nowait()
             self._ready.clear()

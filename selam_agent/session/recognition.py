@@ -31,6 +31,7 @@ class Recognition:
         session_id: str,
         transcriber: Transcriber,
         language: str | None,
+        hints: tuple[str, ...],
         deadline_s: float,
         post: Callable[[Transcribed | Overheard | Interim], None],
         own: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
@@ -38,6 +39,7 @@ class Recognition:
         self._session_id = session_id
         self._transcriber = transcriber
         self.language = language
+        self.hints = hints
         self._deadline_s = deadline_s
         self._post = post
         self._own = own
@@ -87,7 +89,12 @@ class Recognition:
         self, audio: Pcm16, priority: Priority, deadline: float, stream: str | None = None
     ) -> tuple[Transcript | None, SelamError | None]:
         request = TranscriptionRequest(
-            audio=audio, language=self.language, priority=priority, deadline=deadline, stream=stream
+            audio=audio,
+            language=self.language,
+            hints=self.hints,
+            priority=priority,
+            deadline=deadline,
+            stream=stream,
         )
         begun = self._clock()
         try:

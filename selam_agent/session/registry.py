@@ -21,6 +21,14 @@ from selam_agent.session.session import Session
 from selam_agent.session.speaker import check_language, check_voice, choose
 from selam_agent.settings import Settings
 
+# Sessions that ended, to tell a client that comes back too late from one that guesses.
+_ENDED_KEPT = 1_024
+
+
+def new_session_id() -> str:
+    """An id that no other session has."""
+    return f"sess_{secrets.token_hex(16)}"
+
 
 class Registry:
     """Opens sessions, owns their tasks and ends them."""
@@ -38,6 +46,8 @@ class Registry:
         self._settings = settings
         self._house = House(engines=engines, packs=packs, settings=settings, phrases=Phrases(), now=now)
         self._sessions: dict[str, Session] = {}
+        # Owners of the sessions that ended last, by session, oldest first.
+        self._ended: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
 
@@ -51,7 +61,13 @@ class Registry:
         check_voice(self._packs, voice)
 
     def open(
-        self, config: SessionConfig, outlet: Outlet, *, owner: str, replaces: Session | None = None
+        self,
+        config: SessionConfig,
+        outlet: Outlet,
+        *,
+        owner: str,
+        replaces: Session | None = None,
+        session_id: str | None = None,
     ) -> Session:
         """Makes a session that starts at once; audio may be posted to it immediately.
 
@@ -60,6 +76,7 @@ class Registry:
             outlet: where its events go, beginning with ``session_started``.
             owner: id of the key that opened it.
             replaces: a session that ends first, without a ``session_ended``.
+            session_id: of ``new_session_id``, where the client knows it already.
 
         Raises:
             ValidationError: unknown voice, a language the voice does not speak, a text too long.
@@ -76,7 +93,7 @@ class Registry:
         if full and not self._make_room():
             raise SessionError("The server is full.", code="at_capacity", retryable=True)
         session = Session(
-            session_id=f"sess_{secrets.token_hex(16)}",
+            session_id=session_id or new_session_id(),
             owner=owner,
             config=config,
             speaker=speaker,
@@ -115,6 +132,24 @@ class Registry:
                 return session
         raise resume_failed()
 
+    def come_back(self, session_id: str, outlet: Outlet, *, owner: str) -> Session:
+        """As ``resume``, for doors whose clients name the session and prove who they are.
+
+        Raises:
+            SessionError: ``session_not_found``, ``session_forbidden`` (another key's) or
+                ``session_expired`` (it has ended meanwhile).
+        """
+        session = self._sessions.get(session_id)
+        whose = session.owner if session is not None else self._ended.get(session_id)
+        if whose is None:
+            raise SessionError("There is no such session.", code="session_not_found")
+        if whose != owner:
+            raise SessionError("The session belongs to another key.", code="session_forbidden")
+        if session is None or session.ending or not session.resume_token or self._draining:
+            raise SessionError("The session has ended.", code="session_expired")
+        session.attach(outlet)
+        return session
+
     def owner_of(self, token: str) -> str | None:
         """Id of the key whose session this resume token belongs to, if a client may come back with it."""
         for session in self._sessions.values():
@@ -135,6 +170,9 @@ class Registry:
             await session.run(after)
         finally:
             self._sessions.pop(session.id, None)
+            self._ended[session.id] = session.owner
+            while len(self._ended) > _ENDED_KEPT:
+                del self._ended[next(iter(self._ended))]
             session.ended.set()
 
     async def aclose(self, reason: str = "shutdown") -> None:

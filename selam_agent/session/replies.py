@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from itertools import count
+from secrets import token_hex
 from zoneinfo import ZoneInfo
 
 from selam_agent import events
 from selam_agent.dialogue.history import History
+from selam_agent.events_signals import Trigger
 from selam_agent.languages.packs import Packs
 from selam_agent.ports import ChatRequest, Message
 from selam_agent.session.answer import Answer, Filler
@@ -61,7 +62,6 @@ class Replies:
         self._report = report
         self._now = now
         self._tasks = tasks
-        self._numbers = count(1)
         # Why nothing may be sent at the moment.
         self._pauses: set[str] = set()
         # Why the session ends when a certain reply has been heard.
@@ -78,6 +78,16 @@ class Replies:
     def speaking(self) -> bool:
         """Whether a reply is audible."""
         return self.current is not None and self.current[0].audible
+
+    @property
+    def thinking(self) -> bool:
+        """Whether a reply is made, or goes on being made, that has nothing to say at the moment."""
+        return self.current is not None and self.current[0].thinking
+
+    @property
+    def greeting(self) -> bool:
+        """Whether the agent greets the caller."""
+        return self.current is not None and self.current[0].trigger == "greeting"
 
     @property
     def protected(self) -> bool:
@@ -98,38 +108,58 @@ class Replies:
 
     # ------------------------------------------------------------ making
 
-    def ask(self, text: str, number: int, speaker: Speaker) -> Reply:
-        """An answer to the caller's words, at work behind its closed gate."""
+    def ask(
+        self,
+        text: str | None,
+        number: int,
+        speaker: Speaker,
+        *,
+        trigger: Trigger = "user_speech",
+        steering: str = "",
+    ) -> Reply:
+        """An answer to the caller's words, at work behind its closed gate.
+
+        ``text`` None: the agent speaks of its own accord. ``steering``: instructions for this reply only.
+        """
         reply_id = self._next_id()
         pack = speaker.pack
         filler_ms = self._config.filler_ms if self._config.filler_ms is not None else self._timings.filler_ms
         answer = Answer(
             model=self._engines.chat_model,
-            request=self.request(text, speaker),
+            request=self.request(text, speaker, steering),
             toolbox=self._toolbox,
             turn_id=number,
             reply_id=reply_id,
             goodbye=pack.says["goodbye"],
             filler=Filler(pack.says["filler"], filler_ms / 1000) if filler_ms else None,
         )
-        return self._make(answer, number, speaker, reply_id)
+        return self._make(answer, number, speaker, reply_id, trigger)
 
     def say(
-        self, text: str, turn: PendingTurn | None = None, *, protected: bool = False, last: str = ""
+        self,
+        text: str,
+        turn: PendingTurn | None = None,
+        *,
+        protected: bool = False,
+        last: str = "",
+        trigger: Trigger = "server",
     ) -> None:
         """Speaks a fixed text as the current reply; ``last``: why the session ends when it was heard."""
-        reply = self._make(text, turn.turn if turn is not None else 0, self.speaker, self._next_id())
+        number = turn.turn if turn is not None else 0
+        reply = self._make(text, number, self.speaker, self._next_id(), trigger)
         if protected:
             self._protected = reply
         if last:
             self._last_words = (reply, last)
         self.let_go(reply, turn)
 
-    def request(self, text: str | None, speaker: Speaker) -> ChatRequest:
+    def request(self, text: str | None, speaker: Speaker, steering: str = "") -> ChatRequest:
         """The conversation so far, with the caller's new words."""
         messages = self.history.messages
         if text is not None:
             messages = (*messages, Message(role="user", content=text))
+        if steering:
+            messages = (*messages, Message(role="system", content=steering))
         return ChatRequest(
             messages=messages,
             language=speaker.pack.code,
@@ -259,12 +289,15 @@ class Replies:
             )
 
     def _next_id(self) -> str:
-        return f"{self._session_id}-{next(self._numbers)}"
+        return f"resp_{token_hex(16)}"
 
-    def _make(self, items: Answer | str, number: int, speaker: Speaker, reply_id: str) -> Reply:
+    def _make(
+        self, items: Answer | str, number: int, speaker: Speaker, reply_id: str, trigger: Trigger
+    ) -> Reply:
         reply = Reply(
             reply_id=reply_id,
             turn_id=number,
+            trigger=trigger,
             items=items,
             speaker=speaker,
             config=self._config,

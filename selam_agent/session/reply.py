@@ -16,7 +16,8 @@ from selam_agent import events
 from selam_agent.audio.encode import EncodedChunk
 from selam_agent.dialogue.playhead import SpokenText
 from selam_agent.errors import EngineError, SelamError
-from selam_agent.session.answer import Answer
+from selam_agent.events_signals import ReplyEnded, ReplyStarted, ToolsAwaited, Trigger
+from selam_agent.session.answer import Answer, Asked
 from selam_agent.session.config import SessionConfig
 from selam_agent.session.phrases import Phrases
 from selam_agent.session.playout import Playout, start_ms
@@ -54,6 +55,7 @@ class Reply:
         *,
         reply_id: str,
         turn_id: int,
+        trigger: Trigger,
         items: Answer | str,
         speaker: Speaker,
         config: SessionConfig,
@@ -66,6 +68,10 @@ class Reply:
     ) -> None:
         self.reply_id = reply_id
         self.turn_id = turn_id
+        self.trigger = trigger
+        # Whether it has nothing to say at the moment: it is thought over, or waits for tools.
+        self.thinking = True
+        self._tools_ahead = 0
         self._items = items
         self._speaker = speaker
         self._config = config
@@ -87,6 +93,7 @@ class Reply:
             deadline_s=timings.reply_deadline_s,
             marks=self.marks,
             emit=emit,
+            on_tools=self._tools_asked,
         )
         self._gate = self._writing.gate
         self._stopped = False
@@ -101,6 +108,7 @@ class Reply:
     def open(self) -> None:
         """Lets out what is ready, and what follows."""
         if not self._gate.is_set():
+            self._emit(ReplyStarted(turn_id=self.turn_id, reply_id=self.reply_id, trigger=self.trigger))
             self._writing.open()
 
     @property
@@ -183,6 +191,9 @@ class Reply:
         fixed = isinstance(self._items, str)
         says = self._speaker.pack.says.values()
         while (fragment := await self._writing.fragments.get()) is not None:
+            if isinstance(fragment, Asked):
+                await self._playout.put(self._tools_reached)
+                continue
             if self.marks.first_fragment is None:
                 self.marks.first_fragment = self._clock()
             await self._until_needed(voicing.voiced_ms)
@@ -213,6 +224,8 @@ class Reply:
 
     def _send(self, chunk: EncodedChunk, index: int, plays_at: float) -> None:
         self._room.plays(chunk, plays_at)
+        if not self._tools_ahead:
+            self.thinking = False
         if index == 0:
             self.marks.first_sent = self._clock()
             self._report(Audible(self, self.marks.first_sent))
@@ -232,10 +245,21 @@ class Reply:
             )
         )
 
+    def _tools_asked(self) -> None:
+        self.thinking = True
+        self._tools_ahead += 1
+
+    def _tools_reached(self, at_ms: float) -> None:
+        """Everything before the call for tools has been played."""
+        self._tools_ahead -= 1
+        if not self._stopped:
+            spoken = self.spoken.heard(at_ms) if self._playout.sent else ""
+            self._emit(ToolsAwaited(reply_id=self.reply_id, spoken_text=spoken, at_ms=at_ms))
+
     def _fail(self, error: BaseException) -> None:
         self._failed = True
         if isinstance(error, SelamError) and not self._stopped and self._gate.is_set():
-            self._emit(events.ErrorEvent.of(error))
+            self._emit(events.ErrorEvent.of(error, reply_id=self.reply_id))
 
     def _close(self, *, interrupted: bool, heard: str) -> None:
         """The last events of the reply; exactly one ``audio_end`` if anything was sent."""
@@ -256,4 +280,12 @@ class Reply:
                         reply_id=self.reply_id,
                     )
                 )
+            self._emit(
+                ReplyEnded(
+                    turn_id=self.turn_id,
+                    reply_id=self.reply_id,
+                    interrupted=interrupted,
+                    spoken_text=self.heard_text,
+                )
+            )
         self._stopped = True

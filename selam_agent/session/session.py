@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from secrets import token_urlsafe
-from typing import Any
+from typing import Any, Literal
 
 from selam_agent.errors import ValidationError
 from selam_agent.ports import Outlet
@@ -50,7 +50,7 @@ class Session:
         self._resume_s = house.settings.turns.resume_s
         self._loop = asyncio.get_running_loop()
         self._outlet = outlet
-        self._line = Line(outlet)
+        self._line = Line(outlet, signals=config.signals)
         self._renew_token()
         self._inbox = Inbox()
         parts = assemble(house, session_id, config, speaker, self._line, self._inbox)
@@ -93,6 +93,21 @@ class Session:
     def text_input(self, text: str) -> None:
         """Takes a turn as text; it interrupts the reply that is being spoken."""
         self._inbox.post_bounded(messages.Typed(text))
+
+    def note(self, role: Literal["user", "system"], text: str) -> None:
+        """Takes something for the model to know; nothing is said."""
+        self._inbox.post_bounded(messages.Note(role, text))
+
+    def create_reply(self, instructions: str = "") -> None:
+        """Has the agent speak of its own accord, when it is its turn; a greeting gives way to it.
+
+        Without instructions it is the same as the answer that is being prepared, if one is.
+        """
+        self._inbox.post_bounded(messages.Create(instructions))
+
+    def cancel_reply(self, reply_id: str) -> None:
+        """Ends this reply; harmless when it is over."""
+        self._inbox.post_bounded(messages.Cancel(reply_id))
 
     def tool_result(self, call_id: str, result: Any, *, is_error: bool = False) -> None:
         """Takes what came of a tool call. Raises ValidationError when no such call waits."""

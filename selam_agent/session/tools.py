@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from selam_agent import events
 from selam_agent.errors import ValidationError
+from selam_agent.events_signals import ToolEnded
 from selam_agent.ports import ToolCall
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class _Pending:
     event: events.ToolCall
     results: dict[str, str]
     done: asyncio.Future[None]
+    timeout_s: float
 
 
 class Toolbox:
@@ -49,6 +51,7 @@ class Toolbox:
         self._loop = asyncio.get_running_loop()
         self._tools: tuple[Mapping[str, Any], ...] = ()
         self._names: frozenset[str] = frozenset()
+        self._timeouts: Mapping[str, float] = {}
         self.may_end_call = False
         self._pending: dict[str, _Pending] = {}
         self._ids: deque[str] = deque(maxlen=_IDS_KEPT)
@@ -58,8 +61,18 @@ class Toolbox:
         self._away_since = 0.0
         self._away_s = 0.0
 
-    def offer(self, tools: Sequence[Mapping[str, Any]], *, end_call: bool) -> None:
-        """``tools`` in the OpenAI function form, checked; the model may use these from now on."""
+    def offer(
+        self,
+        tools: Sequence[Mapping[str, Any]],
+        *,
+        end_call: bool,
+        timeouts: Mapping[str, float] | None = None,
+    ) -> None:
+        """``tools`` in the OpenAI function form, checked; the model may use these from now on.
+
+        ``timeouts``: seconds by name, where not the usual.
+        """
+        self._timeouts = timeouts or {}
         self._tools = (*tools, _END_CALL_TOOL) if end_call else tuple(tools)
         self._names = frozenset(str(each["function"]["name"]) for each in tools)
         self.may_end_call = end_call
@@ -79,7 +92,7 @@ class Toolbox:
         self, calls: Sequence[ToolCall], results: dict[str, str], *, turn_id: int, reply_id: str
     ) -> None:
         """Has the client carry these out; puts each result into ``results`` as it comes."""
-        waiting: set[asyncio.Future[None]] = set()
+        waiting: list[_Pending] = []
         for call in calls:
             if call.name not in self._names:
                 results[call.id] = json.dumps({"error": f"there is no tool {call.name}"})
@@ -91,26 +104,20 @@ class Toolbox:
                 turn_id=turn_id,
                 reply_id=reply_id,
             )
-            pending = self._pending[call.id] = _Pending(event, results, self._loop.create_future())
-            waiting.add(pending.done)
+            timeout_s = self._timeouts.get(call.name, self._timeout_s)
+            pending = _Pending(event, results, self._loop.create_future(), timeout_s)
+            self._pending[call.id] = pending
+            waiting.append(pending)
             if self._present.is_set():
                 self._emit(event)
         try:
             await self._wait(waiting)
         finally:
-            late = [call for call in calls if call.id in self._pending and call.id not in results]
+            late = [each for each in waiting if each.event.call_id in self._pending and not each.done.done()]
             for call in calls:
                 self._pending.pop(call.id, None)
-        for call in late:
-            log.info("tool %s did not answer within %g s", call.name, self._timeout_s)
-            results[call.id] = json.dumps({"error": f"no answer within {self._timeout_s:g} s"})
-            self._emit(
-                events.Notice(
-                    code="tool_timeout",
-                    message=f"The tool {call.name} did not answer within {self._timeout_s:g} s.",
-                    details={"call_id": call.id, "name": call.name},
-                )
-            )
+        for each in late:
+            self._give_up(each)
 
     def check(self, call_id: str) -> None:
         """Raises ValidationError when no call of this id waits for a result."""
@@ -127,6 +134,7 @@ class Toolbox:
         if pending is not None and not pending.done.done():
             pending.results[call_id] = result
             pending.done.set_result(None)
+            self._emit(ToolEnded(call_id=call_id, result=result))
 
     def drop(self, call_ids: Iterable[str]) -> None:
         """Nobody waits for these any more."""
@@ -148,14 +156,31 @@ class Toolbox:
                 if not pending.done.done():
                     self._emit(pending.event)
 
-    async def _wait(self, waiting: set[asyncio.Future[None]]) -> None:
-        due = self._loop.time() - self._away_s + self._timeout_s
-        while waiting:
+    def _give_up(self, late: _Pending) -> None:
+        call_id, name = late.event.call_id, late.event.tool
+        problem = f"no answer within {late.timeout_s:g} s"
+        log.info("tool %s: %s", name, problem)
+        late.results[call_id] = json.dumps({"error": problem})
+        self._emit(ToolEnded(call_id=call_id, result=late.results[call_id], timed_out=True))
+        self._emit(
+            events.Notice(
+                code="tool_timeout",
+                message=f"The tool {name} did not answer within {late.timeout_s:g} s.",
+                details={"call_id": call_id, "name": name},
+            )
+        )
+
+    async def _wait(self, calls: Sequence[_Pending]) -> None:
+        """Until each is answered or out of time, not counting the time in which the client is away."""
+        begun = self._loop.time() - self._away_s
+        while True:
             await self._present.wait()
-            left = due + self._away_s - self._loop.time()
-            if left <= 0:
+            passed = self._loop.time() - self._away_s - begun
+            waiting = [each for each in calls if not each.done.done() and each.timeout_s > passed]
+            if not waiting:
                 return
-            _, waiting = await asyncio.wait(waiting, timeout=left)
+            left = min(each.timeout_s for each in waiting) - passed
+            await asyncio.wait({each.done for each in waiting}, timeout=left)
 
 
 def result_text(result: Any, *, is_error: bool) -> str:

@@ -41,6 +41,7 @@ class Voicing:
         self._config = config
         self._spoken = spoken
         self._rate = config.output_sample_rate
+        self._gain = config.volume / 100
         self._encoder = ChunkEncoder(config.output_format, self._rate)
         self._resampler: StreamResampler | None = None
         self._samples = 0
@@ -135,6 +136,8 @@ class Voicing:
 
     async def _encode(self, pcm: Pcm16) -> list[EncodedChunk]:
         self._samples += len(pcm)
+        if self._gain != 1:
+            pcm = (pcm * np.float32(self._gain)).astype(np.int16)
         if self._config.output_format in _COMPRESSED:
             return await asyncio.to_thread(self._encoder.push, pcm)
         return self._encoder.push(pcm)

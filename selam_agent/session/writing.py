@@ -9,7 +9,7 @@ from selam_agent import events
 from selam_agent.dialogue.sentences import Fragmenter
 from selam_agent.errors import EngineError
 from selam_agent.ports import Result, Text
-from selam_agent.session.answer import Answer, Break
+from selam_agent.session.answer import Answer, Asked, Break
 from selam_agent.session.stages import Marks
 
 # A reply of the longest permitted text has fewer fragments.
@@ -21,7 +21,8 @@ class Writing:
     """Tells nothing before ``open`` and nothing after ``close``.
 
     ``items`` is the model's answer, or a fixed text; ``failed`` is said instead when the model fails
-    before its first word. ``fragments`` ends with None.
+    before its first word. ``fragments`` ends with None; ``Asked`` is where the model asked for tools,
+    which ``on_tools`` is told at once.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Writing:
         deadline_s: float,
         marks: Marks,
         emit: Callable[[events.Event], None],
+        on_tools: Callable[[], None],
     ) -> None:
         self._items = items
         self._turn_id = turn_id
@@ -42,13 +44,14 @@ class Writing:
         self._deadline_s = deadline_s
         self._marks = marks
         self._emit = emit
+        self._on_tools = on_tools
         self._clock = asyncio.get_running_loop().time
         self._gate = asyncio.Event()
         self._complete = False
         self._responded = False
         self._closed = False
         self.text = ""
-        self.fragments: asyncio.Queue[str | None] = asyncio.Queue(_MAX_FRAGMENTS)
+        self.fragments: asyncio.Queue[str | Asked | None] = asyncio.Queue(_MAX_FRAGMENTS)
 
     @property
     def gate(self) -> asyncio.Event:
@@ -87,7 +90,7 @@ class Writing:
             failure = error if isinstance(error, EngineError) else _MODEL_TIMEOUT
             # A guess that fails is nobody's concern until it is the answer.
             await self._gate.wait()
-            self._tell(events.ErrorEvent.of(failure))
+            self._tell(events.ErrorEvent.of(failure, reply_id=self._reply_id))
             if not self.text.strip():
                 # The caller hears what happened, in their language; text so far is spoken as it is.
                 await self._write(self._failed, fragmenter)
@@ -110,6 +113,9 @@ class Writing:
                     self._marks.model_rests(self._clock())
                     for fragment in fragmenter.finish():
                         await self.fragments.put(fragment)
+                elif isinstance(item, Asked):
+                    self._on_tools()
+                    await self.fragments.put(item)
                 elif isinstance(item, Result):
                     await self._gate.wait()
                     self._tell(events.Result(task=item.name, data=dict(item.data), turn_id=self._turn_id))

@@ -91,7 +91,10 @@ def test_say_date() -> None:
     ("code", "said"),
     [
         ("am", "Friday 2026-11-20 09:00+03:00; here people say: ዓርብ፣ 11 ኅዳር 2019፣ ከጠዋቱ 3 ሰዓት"),
-        ("om", "Friday 2026-11-20 09:00+03:00; here people say: Jimaata, Sadaasa 11, 2019, ganama sa'aatii 3"),  # noqa: E501
+        (
+            "om",
+            "Friday 2026-11-20 09:00+03:00; here people say: Jimaata, Sadaasa 11, 2019, ganama sa'aatii 3",
+        ),  # noqa: E501
         ("so", "Friday 2026-11-20 09:00+03:00"),
         ("en", "Friday 2026-11-20 09:00+03:00"),
     ],
