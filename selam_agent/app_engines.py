@@ -20,6 +20,8 @@ from selam_agent.ports import (
     Transcriber,
     TranscriberInfo,
     TranscriptionRequest,
+    Translator,
+    TranslatorInfo,
 )
 from selam_agent.session.config import Engines
 from selam_agent.settings import Settings
@@ -41,9 +43,12 @@ def build(settings: Settings, packs: Packs) -> Engines:
     """
     # The recogniser loads for seconds; a mistake in the other sections is told before.
     chat_model = catalog.build_chat_model(settings, packs)
+    translator = catalog.build_translator(settings, packs, chat_model)
     synthesizers = catalog.build_synthesizers(settings)
     transcriber = catalog.build_transcriber(settings)
-    engines = Engines(transcriber=transcriber, chat_model=chat_model, synthesizers=synthesizers)
+    engines = Engines(
+        transcriber=transcriber, chat_model=chat_model, synthesizers=synthesizers, translator=translator
+    )
     if settings.server.offline:
         _refuse_remote(engines)
     return engines
@@ -51,12 +56,14 @@ def build(settings: Settings, packs: Packs) -> Engines:
 
 def _refuse_remote(engines: Engines) -> None:
     """Raises SettingsError when an engine would send text or audio away from this machine."""
-    used: list[TranscriberInfo | ChatModelInfo | SynthesizerInfo] = [
+    used: list[TranscriberInfo | ChatModelInfo | SynthesizerInfo | TranslatorInfo] = [
         engines.transcriber.info,
         engines.chat_model.info,
     ]
     used += [each.info for each in engines.synthesizers.values()]
-    away = [info.name for info in used if info.leaves_machine]
+    if engines.translator is not None:
+        used.append(engines.translator.info)
+    away = list(dict.fromkeys(info.name for info in used if info.leaves_machine))
     if away:
         raise SettingsError(
             f"offline: {', '.join(away)} would leave this machine; "
@@ -98,8 +105,13 @@ async def _warm_synthesizer(engines: Engines, packs: Packs, name: str) -> None:
 
 async def close(engines: Engines) -> None:
     """Closes every engine; one that fails at it does not keep the others open."""
-    every: list[Transcriber | ChatModel | Synthesizer] = [engines.transcriber, engines.chat_model]
+    every: list[Transcriber | ChatModel | Synthesizer | Translator] = [
+        engines.transcriber,
+        engines.chat_model,
+    ]
     every += engines.synthesizers.values()
+    if engines.translator is not None:
+        every.append(engines.translator)
     for engine in every:
         try:
             await engine.aclose()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
@@ -50,6 +50,8 @@ class SessionStarted(ClientEvent):
     engines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     resume_token: str | None = None
     resumed: bool = False
+    translation: str = "off"
+    languages: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,8 @@ from typing import Any, Literal, TypedDict
 class Wishes(TypedDict, total=False):
     """At the start and later. What is None or left out is the server's default, or stays as it is.
 
+    ``translation``: ``pivot`` lets the model work in English, ``interpreter`` says each of two
+    ``languages`` in the other; otherwise ``languages`` are those that callers speak.
     ``vad_threshold``: RMS in int16 units under which nothing is speech. ``interrupt_threshold``: in
     units of 30 ms of speech. ``interruption``: by what the words mean, by energy alone, or not at all.
     ``interruption_delay``, ``min_silence``, ``max_silence``: ms. ``tools``: in the OpenAI function
@@ -17,6 +19,8 @@ class Wishes(TypedDict, total=False):
 
     voice: str | None
     language: str | None
+    translation: Literal["off", "pivot", "interpreter"] | None
+    languages: Sequence[str] | None
     instructions: str | None
     vad_threshold: float | None
     interrupt_threshold: int | None

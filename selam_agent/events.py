@@ -220,7 +220,8 @@ class Decision(Event):
 class VoiceChanged(Event):
     """The agent speaks with another voice from now on; ``from`` and ``to`` on the wire.
 
-    ``reason``: ``caller_language``, or ``client`` after an ``update_session``.
+    ``reason``: ``caller_language``, ``interpreter`` (the other one of the two languages), or ``client``
+    after an ``update_session``.
     """
 
     name: ClassVar[str] = "voice_changed"

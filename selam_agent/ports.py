@@ -12,7 +12,7 @@ Audio is mono throughout. Sample values are int16 unless stated.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
@@ -115,11 +115,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """``messages``: oldest first, the caller's new words last. ``now``: aware local time of the caller."""
+    """``messages``: oldest first, the caller's new words last. ``now``: aware local time of the caller.
+
+    ``language``: in which to answer. ``preamble``: how a spoken answer is to be written, in the words of
+    the language's pack; it precedes the client's ``instructions``.
+    """
 
     messages: tuple[Message, ...]
     language: str
     now: datetime
+    preamble: str = ""
     instructions: str = ""
     tools: tuple[Mapping[str, Any], ...] = ()
     session_id: str = ""
@@ -166,8 +171,22 @@ class Result:
     data: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Break:
+    """What was written so far is to be spoken now; the rest may take its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Something about the reply that the client is told in a ``warning``; see ``events.Notice``."""
+
+    code: str
+    message: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
 # Consumers ignore kinds they do not know, so the union can grow.
-ChatItem: TypeAlias = Text | ToolCall | Speech | Usage | Result
+ChatItem: TypeAlias = Text | ToolCall | Speech | Usage | Result | Break | Caution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,8 +276,19 @@ class Synthesizer(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TranslatorInfo:
+    """``leaves_machine`` when text is sent away."""
+
+    name: str
+    leaves_machine: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TranslationRequest:
-    """ISO 639-1 codes. ``deadline`` in seconds."""
+    """ISO 639-1 codes. ``deadline`` in seconds.
+
+    Marks such as ``<x1/>`` in ``text`` stand for names and numbers: each belongs once into the translation.
+    """
 
     text: str
     source: str
@@ -268,7 +298,10 @@ class TranslationRequest:
 
 @runtime_checkable
 class Translator(Protocol):
-    """Translates one sentence."""
+    """Translates one sentence or two."""
+
+    @property
+    def info(self) -> TranslatorInfo: ...
 
     async def translate(self, request: TranslationRequest) -> str:
         """Raises EngineError; the session then goes on with the untranslated text and a warning."""

@@ -74,6 +74,20 @@ class Tts(Section):
     options: dict[str, Any] = {}
 
 
+class Translation(Section):
+    """Translation (docs/languages.md). ``engine``: auto (the language model), llm or import:….
+
+    ``mode`` and ``languages`` are for clients that do not name any.
+    """
+
+    engine: str = "auto"
+    mode: Literal["off", "pivot", "interpreter"] = "off"
+    languages: list[str] = []
+    # For a sentence with its second try; a caller would not wait longer.
+    deadline_s: float = Field(5.0, gt=0, le=60)
+    options: dict[str, Any] = {}
+
+
 class Audio(Section):
     """What is heard: noise suppression, voice activity, bounds."""
 
@@ -156,5 +170,6 @@ class Settings(Section):
     stt: Stt = Stt()
     llm: Llm = Llm()
     tts: Tts = Tts()
+    translation: Translation = Translation()
     audio: Audio = Audio()
     turns: Turns = Turns()

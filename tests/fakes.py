@@ -28,6 +28,8 @@ from selam_agent.ports import (
     TranscriberInfo,
     Transcript,
     TranscriptionRequest,
+    TranslationRequest,
+    TranslatorInfo,
     Word,
 )
 
@@ -139,6 +141,39 @@ class FakeChatModel:
 
     def suggestions(self, request: ChatRequest) -> tuple[str, ...]:
         return ("Yes.", "No.")
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass
+class FakeTranslator:
+    """Looks the sentence up in the script; an exception is raised, a list gives one entry after the other.
+
+    A sentence that is not in the script is an error.
+    """
+
+    script: dict[str, Any]
+    delay: float = 0.1
+    requests: list[TranslationRequest] = field(default_factory=list)
+    cancelled: int = 0
+
+    @property
+    def info(self) -> TranslatorInfo:
+        return TranslatorInfo(name="fake")
+
+    async def translate(self, request: TranslationRequest) -> str:
+        self.requests.append(request)
+        try:
+            await asyncio.sleep(self.delay)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        entry = self.script[request.text]
+        if isinstance(entry, list):
+            entry = entry.pop(0) if len(entry) > 1 else entry[0]
+        if isinstance(entry, Exception):
+            raise entry
+        return str(entry)
 
     async def aclose(self) -> None: ...
 

@@ -25,12 +25,14 @@ class Fragmenter:
     """Push text, take fragments.
 
     ``፡፡`` counts as ``።``. A full stop between digits, or after an abbreviation or a single letter,
-    ends nothing. An end is only certain once the next character is there.
+    ends nothing. An end is only certain once the next character is there. Without ``clauses`` the first
+    fragment is a whole sentence as well.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, clauses: bool = True) -> None:
         self._text = ""
         self._first = True
+        self._clauses = clauses
 
     def push(self, text: str) -> list[str]:
         """Returns the fragments that ``text`` completes, in order."""
@@ -73,7 +75,7 @@ class Fragmenter:
         if mark in SENTENCE_MARKS or double_colon:
             if mark == "." and self._inside_word(i):
                 return None
-        elif not (self._first and mark in CLAUSE_MARKS):
+        elif not (self._clauses and self._first and mark in CLAUSE_MARKS):
             return None
         elif i + 1 < len(text) and text[i - 1].isdigit() and text[i + 1].isdigit():
             return None  # 9:00, 1,000

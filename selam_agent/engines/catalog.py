@@ -2,9 +2,10 @@
 
 A name in the settings is one of
 
-* a built-in: ``whisper``, ``command`` (stt); ``openai``, ``flow`` (llm); ``espeak`` (tts);
-* ``foo``, for an installed package's entry point ``stt.foo``, ``llm.foo`` or ``tts.foo`` in the group
-  ``selam_agent.engines``;
+* a built-in: ``whisper``, ``command`` (stt); ``openai``, ``flow`` (llm); ``espeak`` (tts); ``llm``
+  (translation);
+* ``foo``, for an installed package's entry point ``stt.foo``, ``llm.foo``, ``tts.foo`` or
+  ``translation.foo`` in the group ``selam_agent.engines``;
 * ``import:package.module:factory``.
 
 The last two are factories: they are called with the section's ``options`` as keyword arguments.
@@ -20,13 +21,13 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
 from selam_agent.errors import SettingsError
-from selam_agent.ports import ChatModel, Synthesizer, Transcriber
+from selam_agent.ports import ChatModel, Synthesizer, Transcriber, Translator
 from selam_agent.settings import Settings
 
 if TYPE_CHECKING:
     from selam_agent.languages.packs import Packs
 
-__all__ = ["GROUP", "build_chat_model", "build_synthesizers", "build_transcriber"]
+__all__ = ["GROUP", "build_chat_model", "build_synthesizers", "build_transcriber", "build_translator"]
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ _BUILT_IN: Final = {
     "stt": ("auto", "whisper", "command"),
     "llm": ("auto", "openai", "flow"),
     "tts": ("auto", "espeak"),
+    "translation": ("auto", "llm"),
 }
 # Known by the packs; a later release brings them, until then voices fall back to their next engine.
 _LATER: Final = ("edge",)
@@ -112,6 +114,37 @@ def build_synthesizers(settings: Settings) -> dict[str, Synthesizer]:
     if not built:
         raise SettingsError("tts.engines: none of them is available; name 'espeak' for example")
     return built
+
+
+def build_translator(settings: Settings, packs: Packs, chat_model: ChatModel) -> Translator | None:
+    """The translator that ``[translation]`` names; ``auto``: the language model, if it is generative.
+
+    Returns:
+        None where there is none, which is said when a session asks for one.
+
+    Raises:
+        SettingsError: no such engine, or a mode that needs what is not there.
+    """
+    wanted = settings.translation
+    translator: Translator | None = None
+    if wanted.engine not in _BUILT_IN["translation"]:
+        made = _foreign("translation", wanted.engine, wanted.options)
+        translator = _checked(made, Translator, "translation.engine", wanted.engine)
+    elif chat_model.info.generative:
+        from selam_agent.engines.translate_llm import LlmTranslator
+
+        translator = LlmTranslator(chat_model, {pack.code: pack.name for pack in packs})
+    elif wanted.engine == "llm":
+        raise SettingsError(
+            f"translation.engine: 'llm' needs a language model, and {chat_model.info.name} is rule-based; "
+            "set llm.base_url and llm.model"
+        )
+    if wanted.mode != "off" and translator is None:
+        raise SettingsError(
+            f"translation.mode: {wanted.mode!r} needs a translator; set llm.base_url and llm.model, "
+            "or name one in translation.engine"
+        )
+    return translator
 
 
 def _installed(kind: str) -> dict[str, Any]:

@@ -200,6 +200,8 @@ class OpenAIChatModel:
 
 def preamble(request: ChatRequest) -> str:
     """The system message: the caller's instructions, then what every voice agent must know."""
+    if request.preamble:
+        return "\n\n".join(part for part in (request.preamble, request.instructions.strip()) if part)
     language = _LANGUAGES.get(request.language, request.language)
     lines = [
         request.instructions.strip(),

@@ -28,6 +28,7 @@ def started(
         output_format=config.output_format,
         sample_rate=config.output_sample_rate,
         engines=_described(engines, speaker.synthesizer),
+        extra={"translation": config.translation, "languages": config.languages},
         resume_token=resume_token or None,
         resumed=resumed,
     )
@@ -35,6 +36,13 @@ def started(
 
 def warnings(config: SessionConfig, model: ChatModelInfo) -> Iterator[Notice]:
     """Wishes that this server's model cannot meet."""
+    if config.translation == "interpreter":
+        if config.instructions or config.tools or config.end_call:
+            yield Notice(
+                code="instructions_ignored",
+                message="An interpreter says what is said; instructions and tools are for an assistant.",
+            )
+        return
     if config.instructions and not model.follows_instructions:
         yield Notice(
             code="instructions_ignored",

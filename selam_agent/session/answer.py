@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from selam_agent.ports import ChatItem, ChatModel, ChatRequest, Message, Text, ToolCall
+from selam_agent.ports import Break, ChatItem, ChatModel, ChatRequest, Message, Text, ToolCall
 from selam_agent.session.tools import CANCELLED, END_CALL, Toolbox
 
 # A model that asks for tools again and again must speak at last.
@@ -21,16 +21,11 @@ _MAX_CALLS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
-    """What was written so far is to be spoken now; the rest may take its time."""
-
-
-@dataclass(frozen=True, slots=True)
 class Asked:
     """Tools are asked for; what follows is the answer to their results."""
 
 
-Item: TypeAlias = ChatItem | Break | Asked
+Item: TypeAlias = ChatItem | Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +152,7 @@ class Answer:
             others[:_MAX_CALLS], this.results, turn_id=self._turn_id, reply_id=self._reply_id
         )
 
-    async def _model_items(self, request: ChatRequest) -> AsyncIterator[Item]:
+    async def _model_items(self, request: ChatRequest) -> AsyncIterator[ChatItem]:
         stream = self._model.reply(request)
         try:
             if self._filler is not None and len(self._rounds) == 1:

@@ -18,7 +18,6 @@ from selam_agent.dialogue.interruption import Verdict, asks
 from selam_agent.dialogue.interruption import judge as judge_interruption
 from selam_agent.errors import SelamError, SessionError
 from selam_agent.events_signals import Trigger
-from selam_agent.languages.identify import identify
 from selam_agent.languages.packs import Packs
 from selam_agent.ports import Pcm16, Priority, Transcript
 from selam_agent.session.config import SessionConfig
@@ -27,6 +26,7 @@ from selam_agent.session.misunderstood import Misunderstood
 from selam_agent.session.pending import PendingTurn
 from selam_agent.session.recognition import Recognition
 from selam_agent.session.replies import Replies
+from selam_agent.session.tongues import Tongues
 
 # Turns that wait for their answer; only audio sent faster than real time makes more than two.
 _MAX_WAITING = 16
@@ -45,10 +45,11 @@ class Answering:
         emit: Callable[[events.Event], None],
         on_words: Callable[[int, int, Ending], None],
     ) -> None:
-        self._config = config
         self._packs = packs
         self._replies = replies
+        self._tongues = Tongues(config, packs, lambda: replies.speaker.pack.code)
         self._recognition = recognition
+        recognition.language = self._tongues.expected
         self._emit = emit
         self._on_words = on_words
         self._clock = asyncio.get_running_loop().time
@@ -69,8 +70,8 @@ class Answering:
 
     def configure(self, config: SessionConfig) -> None:
         """New wishes of the client; an answer prepared under the old ones is out of date."""
-        self._config = config
-        self._recognition.language = config.language
+        self._tongues.configure(config)
+        self._recognition.language = self._tongues.expected
         self._recognition.hints = config.hints
         if self._guess is not None:
             self._guess.drop_reply(self._clock())
@@ -108,11 +109,7 @@ class Answering:
     def typed(self, text: str, number: int) -> None:
         """The caller has written instead of spoken: a turn without audio, answered like the others."""
         now = self._clock()
-        language = self._config.language
-        if language is None:
-            spoken = self._replies.speaker.pack.code
-            language = identify(text, self._packs.languages, spoken)
-        turn = PendingTurn(number, 0, source="text", transcript=Transcript(text=text, language=language))
+        turn = PendingTurn(number, 0, source="text", transcript=Transcript(text=text))
         turn.commit = Commit(
             turn=number,
             revision=0,
@@ -228,14 +225,15 @@ class Answering:
             return
         assert turn.transcript is not None
         text = turn.transcript.text
-        language = self._language_of(turn.transcript)
-        self._emit_transcription(turn, language, is_final=False)
+        heard = self._tongues.heard(turn.transcript)
+        self._emit_transcription(turn, heard, is_final=False)
         if self._replies.current is None and not self._waiting:
-            self._use_or_drop(turn, text, language)
+            self._use_or_drop(turn, text, heard)
             if turn.reply is None:
-                turn.reply = self._replies.ask(text, turn.turn, self._replies.speaker_for(language))
+                speaker = self._replies.speaker_for(self._tongues.answer(heard))
+                turn.reply = self._replies.ask(text, turn.turn, speaker, heard=heard)
                 turn.reply_text = text
-        self._on_words(turn.turn, turn.revision, judge(text, self._packs[language]))
+        self._on_words(turn.turn, turn.revision, judge(text, self._packs[heard]))
 
     def _use_or_drop(self, turn: PendingTurn, text: str, language: str) -> None:
         """A prepared answer is kept if it answers the same words, and has not failed meanwhile."""
@@ -264,19 +262,22 @@ class Answering:
         assert turn.transcript is not None
         self._misunderstood.forget()
         text = turn.transcript.text
-        language = self._language_of(turn.transcript)
-        if self._is_backchannel(turn, text, language):
+        heard = self._tongues.heard(turn.transcript)
+        if self._is_backchannel(turn, text, heard):
             turn.drop_reply(self._clock())
             return
-        self._emit_transcription(turn, language, is_final=True)
-        self._use_or_drop(turn, text, language)
-        self._replies.follow(language)
+        self._emit_transcription(turn, heard, is_final=True)
+        self._use_or_drop(turn, text, heard)
+        reason = "interpreter" if self._tongues.interpreting else "caller_language"
+        self._replies.follow(self._tongues.answer(heard), reason)
         if turn.muted:
             turn.drop_reply(self._clock())
             self._replies.history.caller_said(text)
         else:
             trigger: Trigger = "text" if turn.source == "text" else "user_speech"
-            reply = turn.reply or self._replies.ask(text, turn.turn, self._replies.speaker, trigger=trigger)
+            reply = turn.reply or self._replies.ask(
+                text, turn.turn, self._replies.speaker, heard=heard, trigger=trigger
+            )
             self._replies.let_go(reply, turn)
 
     def _is_backchannel(self, turn: PendingTurn, text: str, language: str) -> bool:
@@ -288,12 +289,6 @@ class Answering:
         asked = bool(said) and asks(said[-1], pack)
         verdict = judge_interruption(text, pack, speech_ms=turn.commit.voiced_ms, agent_asked=asked)
         return verdict is Verdict.BACKCHANNEL
-
-    def _language_of(self, transcript: Transcript) -> str:
-        language = self._config.language or transcript.language
-        return (
-            language if language is not None and language in self._packs else self._replies.speaker.pack.code
-        )
 
     def _emit_transcription(self, turn: PendingTurn, language: str, *, is_final: bool) -> None:
         assert turn.transcript is not None

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from selam_agent.ports import ChatModel, Synthesizer, Transcriber
+from selam_agent.ports import ChatModel, Synthesizer, Transcriber, Translator
 
 OutputFormat = Literal["mp3", "wav", "pcm16", "pcmu", "pcma"]
 Interruption = Literal["semantic", "energy", "off"]
 Playback = Literal["immediate", "buffered"]
+Translation = Literal["off", "pivot", "interpreter"]
 
 MAX_INSTRUCTIONS = 16_000  # characters
 MAX_GREETING = 4_000  # characters
@@ -29,6 +30,9 @@ class SessionConfig:
     ``min_silence_ms``, ``max_silence_ms``: stated patience is obeyed exactly; None leaves it adaptive.
     ``interruption_delay_ms``: speech over the agent is acted on only after so much of it.
     ``uninterruptible_greeting``: what the caller says during the greeting is discarded.
+    ``translation``: ``off``: the model answers in the caller's language, or in ``language``; ``pivot``: it
+    works in English, the caller does not; ``interpreter``: no assistant, each of the two ``languages`` is
+    said in the other one; None: the server's. ``languages``: those that callers speak; empty: all.
     ``tools``: in the OpenAI function form, checked; ``end_call``: the model may end the call.
     ``interim``: whether the client wants transcripts while the caller still speaks.
     ``silence_prompt_s``: after so long a silence the agent asks whether the caller is there, and after
@@ -55,6 +59,8 @@ class SessionConfig:
     max_silence_ms: int | None = None
     interruption_delay_ms: int = 0
     uninterruptible_greeting: bool = False
+    translation: Translation | None = None
+    languages: tuple[str, ...] = ()
     tools: tuple[Mapping[str, Any], ...] = ()
     end_call: bool = False
     interim: bool = False
@@ -70,8 +76,12 @@ class SessionConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
-    """The engines of the server, shared by all sessions. ``synthesizers`` by the packs' engine names."""
+    """The engines of the server, shared by all sessions. ``synthesizers`` by the packs' engine names.
+
+    ``translator``: None where the server has none; sessions that need one are refused.
+    """
 
     transcriber: Transcriber
     chat_model: ChatModel
     synthesizers: Mapping[str, Synthesizer] = field(default_factory=dict)
+    translator: Translator | None = None

@@ -21,6 +21,7 @@ from selam_agent.session.room import Room
 from selam_agent.session.speaker import Speaker
 from selam_agent.session.tasks import Tasks
 from selam_agent.session.tools import Toolbox
+from selam_agent.session.writers import Writers
 from selam_agent.settings import Settings
 
 
@@ -57,7 +58,6 @@ def assemble(
     recognition = Recognition(
         session_id=session_id,
         transcriber=house.engines.transcriber,
-        language=config.language,
         hints=config.hints,
         deadline_s=timings.stt_deadline_s,
         post=inbox.post,
@@ -70,6 +70,7 @@ def assemble(
         engines=house.engines,
         packs=house.packs,
         timings=timings,
+        writers=Writers(house.engines, house.packs, house.settings.translation.deadline_s),
         speaker=speaker,
         toolbox=toolbox,
         phrases=house.phrases,

@@ -30,7 +30,6 @@ class Recognition:
         *,
         session_id: str,
         transcriber: Transcriber,
-        language: str | None,
         hints: tuple[str, ...],
         deadline_s: float,
         post: Callable[[Transcribed | Overheard | Interim], None],
@@ -38,7 +37,8 @@ class Recognition:
     ) -> None:
         self._session_id = session_id
         self._transcriber = transcriber
-        self.language = language
+        # The language to expect; None: any.
+        self.language: str | None = None
         self.hints = hints
         self._deadline_s = deadline_s
         self._post = post

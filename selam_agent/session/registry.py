@@ -19,6 +19,7 @@ from selam_agent.session.parts import House
 from selam_agent.session.phrases import Phrases
 from selam_agent.session.session import Session
 from selam_agent.session.speaker import check_language, check_voice, choose
+from selam_agent.session.translation import settle_translation
 from selam_agent.settings import Settings
 
 # Sessions that ended, to tell a client that comes back too late from one that guesses.
@@ -79,11 +80,13 @@ class Registry:
             session_id: of ``new_session_id``, where the client knows it already.
 
         Raises:
-            ValidationError: unknown voice, a language the voice does not speak, a text too long.
+            ValidationError: unknown voice, a language the voice does not speak, a text too long,
+                a translation that the server cannot give.
             SessionError: the server is full or shutting down, or the voice's engine is missing.
         """
         check_voice(self._packs, config.voice)
         check_language(self._packs, config.voice, config.language)
+        config = settle_translation(config, self._packs, self._engines, self._settings.translation)
         _check_length("instructions", config.instructions, MAX_INSTRUCTIONS)
         _check_length("greeting", config.greeting, MAX_GREETING)
         speaker = choose(self._packs, self._engines.synthesizers, config.voice)

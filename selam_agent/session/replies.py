@@ -21,9 +21,10 @@ from selam_agent.session.pending import PendingTurn
 from selam_agent.session.phrases import Phrases
 from selam_agent.session.reply import Audible, Over, Reply
 from selam_agent.session.room import Room
-from selam_agent.session.speaker import Speaker, choose
+from selam_agent.session.speaker import Speaker, choose, voice_for
 from selam_agent.session.tasks import Tasks
 from selam_agent.session.tools import Toolbox
+from selam_agent.session.writers import Writers
 from selam_agent.settings import Turns
 
 # Around the playhead: the client plays what it has, and the echo comes late.
@@ -41,6 +42,7 @@ class Replies:
         engines: Engines,
         packs: Packs,
         timings: Turns,
+        writers: Writers,
         speaker: Speaker,
         toolbox: Toolbox,
         phrases: Phrases,
@@ -62,6 +64,7 @@ class Replies:
         self._report = report
         self._now = now
         self._tasks = tasks
+        self._writers = writers
         # Why nothing may be sent at the moment.
         self._pauses: set[str] = set()
         # Why the session ends when a certain reply has been heard.
@@ -114,10 +117,11 @@ class Replies:
         number: int,
         speaker: Speaker,
         *,
+        heard: str | None = None,
         trigger: Trigger = "user_speech",
         steering: str = "",
     ) -> Reply:
-        """An answer to the caller's words, at work behind its closed gate.
+        """An answer to the caller's words, which are in ``heard``, at work behind its closed gate.
 
         ``text`` None: the agent speaks of its own accord. ``steering``: instructions for this reply only.
         """
@@ -125,7 +129,7 @@ class Replies:
         pack = speaker.pack
         filler_ms = self._config.filler_ms if self._config.filler_ms is not None else self._timings.filler_ms
         answer = Answer(
-            model=self._engines.chat_model,
+            model=self._writers.writer(self._config, heard, speaker.pack.code),
             request=self.request(text, speaker, steering),
             toolbox=self._toolbox,
             turn_id=number,
@@ -171,6 +175,8 @@ class Replies:
 
     def suggestions(self) -> tuple[str, ...]:
         """What the caller could say now."""
+        if self._config.translation == "interpreter":
+            return ()
         return self._engines.chat_model.suggestions(self.request(None, self.speaker))
 
     # ------------------------------------------------------------ running
@@ -262,12 +268,12 @@ class Replies:
         """A voice of this language. Raises SessionError when its engine is missing."""
         if language == self.speaker.pack.code:
             return self.speaker
-        voice = self._packs.default_voice(language).name
+        voice = voice_for(self._packs, language, self._config.voice)
         return choose(self._packs, self._engines.synthesizers, voice)
 
-    def follow(self, language: str) -> None:
-        """Without a fixed language the agent answers in the caller's, with a voice of it."""
-        self._change_voice(self.speaker_for(language), "caller_language")
+    def follow(self, language: str, reason: str) -> None:
+        """The agent answers in this language, with a voice of it; ``reason`` as in ``VoiceChanged``."""
+        self._change_voice(self.speaker_for(language), reason)
 
     def configure(self, config: SessionConfig, speaker: Speaker) -> None:
         """New wishes of the client, for the replies from now on."""

@@ -23,6 +23,7 @@ from selam_agent.session.messages import Control, End, Heard
 from selam_agent.session.parts import House, assemble
 from selam_agent.session.speaker import Speaker, check_language, check_voice, choose
 from selam_agent.session.tools import result_text
+from selam_agent.session.translation import settle_translation
 
 CONTROLS = ("interrupt", "start_listening", "stop_listening", "pause", "resume")
 
@@ -129,13 +130,16 @@ class Session:
             SessionError: the voice's engine is missing.
         """
         config = replace(self._wishes, **changes)
-        if config.language is not None and "voice" not in changes:
+        if "voice" not in changes:
+            # A language alone means its usual voice.
+            spoken = (config.language,) if config.language else config.languages
             pack, _ = self._house.packs.voice(config.voice)
-            if pack.code != config.language:
-                # A language alone means its usual voice.
-                config = replace(config, voice=self._house.packs.default_voice(config.language).name)
-        check_voice(self._house.packs, config.voice)
-        check_language(self._house.packs, config.voice, config.language)
+            if spoken and pack.code not in spoken:
+                config = replace(config, voice=self._house.packs.default_voice(spoken[0]).name)
+        house = self._house
+        check_voice(house.packs, config.voice)
+        check_language(house.packs, config.voice, config.language)
+        config = settle_translation(config, house.packs, house.engines, house.settings.translation)
         speaker = choose(self._house.packs, self._house.engines.synthesizers, config.voice)
         told = {name: getattr(config, name) for name in {*changes, "voice", "language"}}
         self._inbox.post_bounded(messages.Update(config, speaker, told))

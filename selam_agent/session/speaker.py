@@ -47,6 +47,16 @@ def check_language(packs: Packs, voice: str, language: str | None) -> None:
         )
 
 
+def voice_for(packs: Packs, language: str, wished: str) -> str:
+    """The name of a voice of this language: the wished one, or one of the same gender, or the usual one."""
+    pack, entry = packs.voice(wished)
+    if pack.code == language:
+        return entry.name
+    others = packs[language].voices
+    alike = [each for each in others if each.gender == entry.gender]
+    return (alike or list(others))[0].name
+
+
 def choose(packs: Packs, synthesizers: Mapping[str, Synthesizer], voice: str) -> Speaker:
     """Resolves a known voice. Raises SessionError when none of its engines is configured."""
     pack, entry = packs.voice(voice)

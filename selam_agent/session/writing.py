@@ -8,8 +8,8 @@ from collections.abc import Callable
 from selam_agent import events
 from selam_agent.dialogue.sentences import Fragmenter
 from selam_agent.errors import EngineError
-from selam_agent.ports import Result, Text
-from selam_agent.session.answer import Answer, Asked, Break
+from selam_agent.ports import Break, Caution, Result, Text
+from selam_agent.session.answer import Answer, Asked
 from selam_agent.session.stages import Marks
 
 # A reply of the longest permitted text has fewer fragments.
@@ -47,6 +47,8 @@ class Writing:
         self._on_tools = on_tools
         self._clock = asyncio.get_running_loop().time
         self._gate = asyncio.Event()
+        # Told when the gate opens: a guess that nobody hears warns nobody.
+        self._cautions: list[Caution] = []
         self._complete = False
         self._responded = False
         self._closed = False
@@ -68,6 +70,8 @@ class Writing:
         self._gate.set()
         if isinstance(self._items, Answer):
             self._items.commit()
+        for caution in self._cautions:
+            self._warn(caution)
         if self.text:
             self._delta(self.text)
         self._respond_if_complete()
@@ -116,6 +120,11 @@ class Writing:
                 elif isinstance(item, Asked):
                     self._on_tools()
                     await self.fragments.put(item)
+                elif isinstance(item, Caution):
+                    if self._gate.is_set():
+                        self._warn(item)
+                    else:
+                        self._cautions.append(item)
                 elif isinstance(item, Result):
                     await self._gate.wait()
                     self._tell(events.Result(task=item.name, data=dict(item.data), turn_id=self._turn_id))
@@ -131,6 +140,10 @@ class Writing:
         # A model that swallows its cancellation goes on writing.
         if not self._closed:
             self._emit(event)
+
+    def _warn(self, caution: Caution) -> None:
+        details = {**caution.details, "turn_id": self._turn_id}
+        self._tell(events.Notice(code=caution.code, message=caution.message, details=details))
 
     def _delta(self, text: str) -> None:
         self._tell(events.ResponseDelta(delta=text, turn_id=self._turn_id, reply_id=self._reply_id))

@@ -17,6 +17,7 @@ from selam_agent.session.config import (
     OutputFormat,
     Playback,
     SessionConfig,
+    Translation,
 )
 from selam_agent.session.tools import END_CALL
 from selam_agent.wire.formats import object_of
@@ -31,6 +32,7 @@ _MAX_TOOLS_BYTES = 64 * 1024
 _Name = Annotated[StrictStr, StringConstraints(min_length=1, max_length=64)]
 _Silence = Annotated[int, Field(ge=100, le=10_000)]
 _Schema = Annotated[dict[str, Any], Field(default_factory=lambda: {"type": "object", "properties": {}})]
+_Code = Annotated[StrictStr, StringConstraints(min_length=1, max_length=35)]
 _M = TypeVar("_M", bound=BaseModel)
 
 
@@ -55,6 +57,8 @@ class _Wishes(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
 
     language: Annotated[StrictStr, StringConstraints(max_length=35)] = ""
+    translation: Translation | None = None
+    languages: Annotated[list[_Code], Field(max_length=16)] = []
     instructions: Annotated[StrictStr, StringConstraints(max_length=MAX_INSTRUCTIONS)] = ""
     vad_threshold: Annotated[float, Field(ge=0, le=32_767, allow_inf_nan=False)] = 600.0
     interrupt_threshold: Annotated[int, Field(ge=1, le=100)] = 8
@@ -192,6 +196,8 @@ def _common(wish: _Wishes) -> dict[str, Any]:
         )
     return {
         "language": _language(wish.language),
+        "translation": wish.translation,
+        "languages": _languages(wish.languages),
         "instructions": wish.instructions,
         "vad_threshold": wish.vad_threshold,
         "interrupt_threshold": wish.interrupt_threshold,
@@ -252,6 +258,14 @@ def _output_rate(wish: _StartSession) -> int:
             details={"rates": list(OUTPUT_RATES)},
         )
     return rate
+
+
+def _languages(texts: list[str]) -> tuple[str, ...]:
+    codes = [_language(text) for text in texts]
+    if None in codes or len(set(codes)) != len(codes):
+        problem = "each must be another language's code"
+        raise ValidationError(f"languages: {problem}", details={"fields": {"languages": problem}})
+    return tuple(code for code in codes if code is not None)
 
 
 def _language(text: str) -> str | None:

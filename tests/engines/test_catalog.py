@@ -8,10 +8,11 @@ import pytest
 
 from selam_agent.engines import catalog
 from selam_agent.engines.llm_openai import OpenAIChatModel
+from selam_agent.engines.translate_llm import LlmTranslator
 from selam_agent.engines.tts_espeak import EspeakSynthesizer
 from selam_agent.errors import SettingsError
 from selam_agent.languages import packs
-from selam_agent.ports import ChatModelInfo, SynthesizerInfo, TranscriberInfo
+from selam_agent.ports import ChatModelInfo, SynthesizerInfo, TranscriberInfo, TranslatorInfo
 from selam_agent.settings import Settings
 
 
@@ -25,6 +26,7 @@ class Theirs:
     def reply(self, request): ...
     def suggestions(self, request): ...
     def synthesize(self, request): ...
+    async def translate(self, request): ...
     async def aclose(self): ...
 
 
@@ -40,6 +42,10 @@ class TheirVoice(Theirs):
     info = SynthesizerInfo(name="theirs")
 
 
+class TheirTranslator(Theirs):
+    info = TranslatorInfo(name="theirs")
+
+
 def broken(**options):
     raise OSError("no weights")
 
@@ -48,7 +54,7 @@ def broken(**options):
 def package(monkeypatch):
     """Importable as ``their_engines``, and installed with entry points."""
     module = ModuleType("their_engines")
-    for each in (TheirTranscriber, TheirModel, TheirVoice, broken):
+    for each in (TheirTranscriber, TheirModel, TheirVoice, TheirTranslator, broken):
         setattr(module, each.__name__, each)
     module.nothing = lambda **options: object()
     monkeypatch.setitem(sys.modules, "their_engines", module)
@@ -56,6 +62,7 @@ def package(monkeypatch):
         EntryPoint("stt.theirs", "their_engines:TheirTranscriber", catalog.GROUP),
         EntryPoint("llm.theirs", "their_engines:TheirModel", catalog.GROUP),
         EntryPoint("tts.theirs", "their_engines:TheirVoice", catalog.GROUP),
+        EntryPoint("translation.theirs", "their_engines:TheirTranslator", catalog.GROUP),
         EntryPoint("stt.gone", "their_engines:Gone", catalog.GROUP),
     ]
     monkeypatch.setattr(catalog, "entry_points", lambda group: points if group == catalog.GROUP else [])
@@ -75,6 +82,22 @@ def test_foreign_engines_get_the_options(name: str) -> None:
     assert isinstance(transcriber, TheirTranscriber) and transcriber.options == options
     assert isinstance(model, TheirModel) and model.options == options
     assert list(voices) == ["theirs"] and isinstance(voices["theirs"], TheirVoice)
+
+
+@pytest.mark.parametrize("name", ["theirs", "import:their_engines:TheirTranslator"])
+def test_foreign_translators(name: str) -> None:
+    chosen = Settings.model_validate({"translation": {"engine": name, "options": {"size": 3}}})
+    made = catalog.build_translator(chosen, packs.load(), TheirModel())
+    assert isinstance(made, TheirTranslator) and made.options == {"size": 3}
+
+
+def test_the_language_model_translates_where_there_is_one() -> None:
+    flow = catalog.build_chat_model(Settings(), packs.load())
+    assert catalog.build_translator(Settings(), packs.load(), flow) is None
+    assert isinstance(catalog.build_translator(Settings(), packs.load(), TheirModel()), LlmTranslator)
+    for section in ({"engine": "llm"}, {"mode": "pivot"}):
+        with pytest.raises(SettingsError, match=r"llm\.base_url"):
+            catalog.build_translator(Settings.model_validate({"translation": section}), packs.load(), flow)
 
 
 def test_synthesizers_by_the_names_in_the_packs(tmp_path) -> None:

@@ -94,7 +94,7 @@ def test_say_date() -> None:
         (
             "om",
             "Friday 2026-11-20 09:00+03:00; here people say: Jimaata, Sadaasa 11, 2019, ganama sa'aatii 3",
-        ),  # noqa: E501
+        ),
         ("so", "Friday 2026-11-20 09:00+03:00"),
         ("en", "Friday 2026-11-20 09:00+03:00"),
     ],

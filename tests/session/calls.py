@@ -15,7 +15,16 @@ from selam_agent.session.registry import Registry
 from selam_agent.session.session import Session
 from selam_agent.settings import Settings
 from selam_agent.settings_file import load
-from tests.fakes import FakeChatModel, FakeSynthesizer, FakeTranscriber, Recorder, friday, silence, speech
+from tests.fakes import (
+    FakeChatModel,
+    FakeSynthesizer,
+    FakeTranscriber,
+    FakeTranslator,
+    Recorder,
+    friday,
+    silence,
+    speech,
+)
 
 PACKS = packs.load()
 TURN = speech(600) + silence(1000)
@@ -45,13 +54,16 @@ async def call(
     stt: FakeTranscriber | None = None,
     llm: FakeChatModel | None = None,
     tts: FakeSynthesizer | None = None,
+    translator: FakeTranslator | None = None,
     **wishes: Any,
 ) -> AsyncIterator[Call]:
     settings: Settings = load(environ={}, **wishes.pop("settings", {}))
     made = Call(
         stt or FakeTranscriber(list(said) or ["Hello."]), llm or FakeChatModel(), tts or FakeSynthesizer()
     )
-    engines = Engines(transcriber=made.stt, chat_model=made.llm, synthesizers={"espeak": made.tts})
+    engines = Engines(
+        transcriber=made.stt, chat_model=made.llm, synthesizers={"espeak": made.tts}, translator=translator
+    )
     made.registry = Registry(engines=engines, packs=PACKS, settings=settings, now=friday)
     config = SessionConfig(**({"voice": "aria", "output_format": "pcm16", "playback": "buffered"} | wishes))
     made.session = made.registry.open(config, made.outlet, owner="key")

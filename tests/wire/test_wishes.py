@@ -46,6 +46,11 @@ def tool(**changes: Any) -> dict[str, Any]:
         ({"silence_prompt_s": 8, "filler": 700}, {"silence_prompt_s": 8, "filler_ms": 700}),
         ({}, {"interim": True, "tools": (), "end_call": False, "silence_prompt_s": None}),
         ({"interim": False, "end_call": True}, {"interim": False, "end_call": True}),
+        ({}, {"translation": None, "languages": ()}),
+        (
+            {"translation": "interpreter", "languages": ["so-SO", "EN"]},
+            {"translation": "interpreter", "languages": ("so", "en")},
+        ),
         ({"tools": [tool(description="Sky.")]}, {"tools": (tool(description="Sky."),)}),
     ],
 )
@@ -58,6 +63,11 @@ def test_wishes_of_a_start(wish: dict[str, Any], fields: dict[str, Any]) -> None
     ("wish", "field"),
     [
         ({"interruption": "sometimes"}, "interruption"),
+        ({"translation": "on"}, "translation"),
+        ({"languages": "so"}, "languages"),
+        ({"languages": ["so", 1]}, "languages.1"),
+        ({"languages": ["so", "so-SO"]}, "languages"),
+        ({"languages": ["auto"]}, "languages"),
         ({"interrupt_response": "no"}, "interrupt_response"),
         ({"interruption_delay": 1001}, "interruption_delay"),
         ({"min_silence": 99}, "min_silence"),

@@ -1,0 +1,96 @@
+"""One translation that callers can rely on: checked, tried twice, and never silence."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from selam_agent.errors import EngineError, SelamError
+from selam_agent.languages.identify import identify
+from selam_agent.languages.masking import mask, restore
+from selam_agent.languages.packs import Packs
+from selam_agent.ports import Caution, TranslationRequest, Translator
+
+log = logging.getLogger(__name__)
+
+# Fewer words may be the same in both languages, or look like either.
+_SURE_WORDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """``text`` is in ``language``: the target, or the source with a ``caution`` that says why."""
+
+    text: str
+    language: str
+    caution: Caution | None = None
+
+
+class Translating:
+    """Names, numbers and placeholders are hidden from the translator and put back.
+
+    Where they do not come back, or the text is not in the target language, the translator is asked once
+    more; after that, or after ``deadline_s`` seconds for both, the text stays as it was.
+    """
+
+    def __init__(self, translator: Translator, packs: Packs, deadline_s: float) -> None:
+        self._translator = translator
+        self._deadline_s = deadline_s
+        self._ordinary = frozenset(
+            word
+            for pack in packs
+            for word in (*pack.calendar.weekdays, *pack.calendar.months, *pack.name.split())
+        )
+
+    async def translate(self, text: str, source: str, target: str) -> Translated:
+        """Never raises but for cancellation."""
+        text = text.strip()
+        masked = mask(text, self._ordinary)
+        if source == target or not masked.words:
+            return Translated(text, target)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._deadline_s
+        reason = ""
+        for _ in range(2):
+            left = end - loop.time()
+            if left <= 0:
+                break
+            try:
+                async with asyncio.timeout(left):
+                    request = TranslationRequest(
+                        text=masked.text, source=source, target=target, deadline=left
+                    )
+                    made = (await self._translator.translate(request)).strip()
+            except TimeoutError:
+                reason = "translation_timeout"
+            except SelamError as error:
+                reason = error.code
+                if not (isinstance(error, EngineError) and error.retryable):
+                    break
+            except Exception:
+                log.exception("the translator failed")
+                reason = "translation_failed"
+            else:
+                restored = restore(made, masked.hidden)
+                if restored is None:
+                    reason = "names_or_numbers_lost"
+                elif not made or _is_in(made, source, target):
+                    reason = "not_translated"
+                else:
+                    return Translated(restored, target)
+        caution = Caution(
+            "untranslated",
+            "A sentence could not be translated and stays as it was.",
+            {"from": source, "to": target, "reason": reason},
+        )
+        return Translated(text, source, caution)
+
+
+def _is_in(text: str, language: str, rather_than: str) -> bool:
+    """Whether a text is clearly in a language; marks are not looked at."""
+    words = mask(text).words
+    return (
+        len(words.split()) >= _SURE_WORDS
+        and identify(words, (language, rather_than), rather_than) == language
+    )
