@@ -13,6 +13,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from selam_agent.engines.espeak_library import EspeakLibrary
@@ -23,13 +24,13 @@ from selam_agent.train.card import write_card
 from selam_agent.train.decode import Decoder
 from selam_agent.train.evaluate import Examiner, examine
 from selam_agent.train.export import export
-from selam_agent.train.fit import Plan, fit, load_average
-from selam_agent.train.network import Shape
+from selam_agent.train.fit import Plan, fit, load_average, new_network
 from selam_agent.train.pools import Studio, make_pool
 from selam_agent.train.speakers import Split, read_settings, split_variants
-from selam_agent.train.tokens import build_tokenizer, encode_book, load_tokenizer, save_tokenizer, special_ids
+from selam_agent.train.tokens import build_tokenizer, load_tokenizer, save_tokenizer, special_ids
+from selam_agent.train.warm import begin_with
 
-_POOLS = 3
+_POOLS = 4
 _UTTERANCES = 26_000
 
 
@@ -40,6 +41,7 @@ class Workshop:
         work: Path = chosen.work
         self.work, self.voices, self.model = work, chosen.voices, chosen.model
         self.seed, self.minutes, self.note = chosen.seed, chosen.minutes, chosen.note
+        self.begin: Path | None = chosen.begin
         work.mkdir(parents=True, exist_ok=True)
         self.book: Book = read_book(self.voices)
         if (work / "phrases.json").is_file() and not is_frozen(self.book, work / "phrases.json"):
@@ -63,10 +65,18 @@ class Workshop:
 
     def fit(self) -> None:
         """Trains, or goes on training."""
-        phrases = encode_book(self.tokenizer, self.book)
-        batches = Batches(self.pool_paths, self.book, self.ids, phrases, self.seed)
-        shape = Shape(self.ids.vocabulary, batches.characters)
-        fit(shape, Plan(self.minutes, self.seed), batches, self.ids, self.checkpoint, _say)
+        ready = [path for path in self.pool_paths if path.with_suffix(".json").is_file()]
+        batches = Batches(ready, self.ids, lambda text: list(self.tokenizer.encode(text).ids), self.seed)
+        _say(f"{len(ready)} of {len(self.pool_paths)} pools")
+        network = new_network(self.ids.vocabulary, self.seed)
+        plan = Plan(self.minutes, self.seed)
+        if self.begin is not None and not self.checkpoint.is_file():
+            known = begin_with(network, self.tokenizer, self.begin)
+            _say(f"begins with {self.begin}, which knows {known} of {self.ids.vocabulary} tokens")
+        if self.begin is not None:
+            # The rate at which the model that it begins with was half trained.
+            plan = replace(plan, begun=0.22, peak_rate=1.1e-3, warm_steps=300)
+        fit(network, plan, batches, self.ids, self.checkpoint, _say)
 
     def export(self) -> None:
         """Writes the model directory from the last checkpoint."""
@@ -107,6 +117,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=COMMAND_MODEL, help="where the model is written")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=65, help="training time, over all resumptions")
+    parser.add_argument("--begin", type=Path, help="a shipped model whose weights training begins with")
     parser.add_argument("--note", default="", help="what the card should say about this run")
     chosen = parser.parse_args()
     shop = Workshop(chosen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from selam_agent.train.book import LANGUAGES, Book
+from selam_agent.train.book import LANGUAGES
+from selam_agent.train.letters import spell
 from selam_agent.train.pools import Entry, read_pool
 from selam_agent.train.tokens import Ids
-from selam_agent.train.unknown import plain
 
 IGNORED: Final = -100
 _NEIGHBOURS: Final = 1500  # utterances of about one length, so that little of a batch is padding
@@ -51,12 +51,10 @@ class Batches:
     """Draws batches from pools. ``seed`` makes a run repeatable as far as its clock allows."""
 
     def __init__(
-        self, pools: Sequence[Path], book: Book, ids: Ids, phrases: dict[str, list[list[int]]], seed: int
+        self, pools: Sequence[Path], ids: Ids, encode: Callable[[str], list[int]], seed: int
     ) -> None:
         self._rng = np.random.default_rng(seed)
-        self._book, self._ids, self._phrases = book, ids, phrases
-        characters = sorted({c for texts in book.phrases.values() for t in texts for c in plain(t)} | {" "})
-        self._characters = {c: i + 1 for i, c in enumerate(characters)}  # 0 is CTC's blank
+        self._ids, self._encode = ids, encode
         self._features: list[np.ndarray] = []
         items: list[Item] = []
         for number, path in enumerate(pools):
@@ -69,7 +67,7 @@ class Batches:
         self.validation = [i for n, i in enumerate(items) if n % _VALIDATION == 0]
         ordered = sorted((i for n, i in enumerate(items) if n % _VALIDATION), key=lambda i: i.entry.frames)
         single = [i for i in ordered if i.entry.kind == "phrase" and len(i.entry.indices) == 1]
-        known = [i for i in ordered if i.entry.kind in ("phrase", "noise")]
+        known = [i for i in ordered if i.entry.kind in ("phrase", "part", "noise")]
         # The second of two phrases and the strange ones are what is learned last: they come twice, half
         # of the strange ones, when single phrases are recognised.
         several = [i for i in ordered if len(i.entry.indices) > 1]
@@ -80,11 +78,6 @@ class Batches:
     def reseed(self, *seed: int) -> None:
         """Starts the random choices anew, so that a resumed run does not repeat its beginning."""
         self._rng = np.random.default_rng(seed)
-
-    @property
-    def characters(self) -> int:
-        """Classes of the CTC head, with the blank."""
-        return len(self._characters) + 1
 
     def draw(self, size: int, stage: int, *, window: str) -> Batch:
         """A batch for training.
@@ -122,8 +115,9 @@ class Batches:
         for row, (sequence, target) in enumerate(pairs):
             tokens[row, : len(sequence)] = torch.tensor(sequence)
             targets[row, : len(target)] = torch.tensor(target)
-        spelled = [n for n, item in enumerate(items) if item.entry.kind == "phrase"]
-        letters = [self._spell(items[n].entry) for n in spelled]
+        letters = [spell(item.entry.text, item.entry.language) for item in items]
+        spelled = [n for n, word in enumerate(letters) if word]
+        letters = [letters[n] for n in spelled]
         return Batch(
             features=torch.from_numpy(block).transpose(1, 2).contiguous(),
             tokens=tokens,
@@ -136,14 +130,13 @@ class Batches:
 
     def expected(self, entry: Entry) -> list[int]:
         """The text tokens that an utterance should give; none for everything outside the book."""
-        return [token for i in entry.indices for token in self._phrases[entry.language][i]]
+        if entry.kind not in ("phrase", "part"):
+            return []
+        return self._encode(f" {entry.text}")
 
     def _read(self, item: Item) -> np.ndarray:
         mel = self._features[item.pool][item.offset : item.offset + item.entry.frames]
         return np.asarray(mel, np.float32)
-
-    def _spell(self, entry: Entry) -> list[int]:
-        return [self._characters[c] for c in plain(self._book.text(entry.language, entry.indices))]
 
     def _target(self, entry: Entry) -> tuple[list[int], list[int]]:
         """Decoder input and target.

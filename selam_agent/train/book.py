@@ -27,6 +27,8 @@ _SEQUENCES: Final[tuple[tuple[str, ...], ...]] = (
     ("yes", "thanks"),
     ("no", "thanks"),
     ("stop", "no", "days"),
+    ("days", "hours", "morning"),
+    ("digits", "digits", "digits"),
     ("no", "hours"),
     ("backchannel", "thanks"),
     ("thanks", "goodbye"),

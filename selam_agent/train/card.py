@@ -69,6 +69,7 @@ def write_card(directory: Path, results: Mapping[str, Any], split: Split, run: M
         _phrase_table(results["phrases"]),
         _language_table(results["phrases"]),
         _rejection_table(results["rejections"]),
+        _beginnings(results["beginnings"]),
         f"{results['milliseconds_per_utterance']:.0f} ms per utterance on one busy core.\n",
         "### Held-out speakers, clean, worst first\n",
         ", ".join(
@@ -110,6 +111,14 @@ def _language_table(phrases: Mapping[str, Mapping[str, Any]]) -> str:
     for name, marks in phrases.items():
         rows.append(f"| {name} | " + " | ".join(f"{marks['by_language'][k]:.3f}" for k in languages) + " |")
     return "\n".join(rows) + "\n"
+
+
+def _beginnings(marks: Mapping[str, Any]) -> str:
+    return (
+        f"Beginnings of phrases, cut off after 250 ms to 90 %, held-out speakers (n = {marks['n']}): nothing "
+        f"{marks['nothing']:.3f}, the words so far {marks['so_far']:.3f}, "
+        f"the whole phrase {marks['all']:.3f}, other words {marks['other']:.3f}.\n"
+    )
 
 
 def _rejection_table(rejections: Mapping[str, Mapping[str, Any]]) -> str:

@@ -18,7 +18,7 @@ from scipy.signal import resample_poly
 
 from selam_agent.engines.espeak_library import EspeakLibrary
 from selam_agent.train.book import LANGUAGES, Book
-from selam_agent.train.decode import Decoder, Heard
+from selam_agent.train.decode import DECODING, Decoder, Heard
 from selam_agent.train.speakers import RENDERINGS, Split
 from selam_agent.train.synth import (
     SAMPLE_RATE,
@@ -31,7 +31,7 @@ from selam_agent.train.synth import (
     say,
     silence,
 )
-from selam_agent.train.unknown import EXAMINATION, Unknown
+from selam_agent.train.unknown import EXAMINATION, Unknown, plain
 
 _LOST_ON_TRAINED: Final = 0.01
 """The log-probability threshold may lose this part of the phrases of trained speakers."""
@@ -85,25 +85,38 @@ class Examiner:
                         audio = say(self._library, text, engine["voice"], how)
                         yield Case(self._edges(audio), language, text, engine["voice"])
 
-    def sequences(self, speakers: Iterable[str], count: int) -> Iterator[Case]:
-        """Two phrases in a row: the usual sequences and any two, alternately."""
+    def sequences(self, speakers: Iterable[str], count: int, size: int = 2) -> Iterator[Case]:
+        """``size`` phrases in a row: the usual sequences and any phrases, alternately."""
         for speaker in speakers:
             for language in LANGUAGES:
-                usual = [s for s in self._book.sequences(language) if len(s) == 2]
+                usual = [s for s in self._book.sequences(language) if len(s) == size]
                 for number in range(count):
                     if number % 2:
                         keys = usual[self._rng.integers(len(usual))]
-                        pair = tuple(int(self._rng.choice(self._book.keys[language][k])) for k in keys)
+                        said = tuple(int(self._rng.choice(self._book.keys[language][k])) for k in keys)
                     else:
-                        pair = tuple(
-                            int(i) for i in self._rng.integers(len(self._book.phrases[language]), size=2)
+                        said = tuple(
+                            int(i) for i in self._rng.integers(len(self._book.phrases[language]), size=size)
                         )
                     how = self._delivery()
-                    first, second = (
-                        self._say(language, self._book.phrases[language][i], speaker, how) for i in pair
-                    )
-                    audio = np.concatenate([first, silence(self._rng.uniform(0.15, 0.6)), second])
-                    yield Case(self._edges(audio), language, self._book.text(language, pair), speaker)
+                    parts: list[Audio] = []
+                    for index in said:
+                        if parts:
+                            parts.append(silence(self._rng.uniform(0.15, 0.6)))
+                        parts.append(self._say(language, self._book.phrases[language][index], speaker, how))
+                    audio = self._edges(np.concatenate(parts))
+                    if len(audio) <= DECODING["max_window_s"] * SAMPLE_RATE:
+                        yield Case(audio, language, self._book.text(language, said), speaker)
+
+    def beginnings(self, speakers: Iterable[str], count: int) -> Iterator[Case]:
+        """The first 250 ms to 90 % of phrases, nothing after them; ``text`` is the whole phrase."""
+        for speaker in speakers:
+            for language in LANGUAGES:
+                for text in self._rng.choice(self._book.phrases[language], size=count):
+                    speech = self._say(language, str(text), speaker, self._delivery())
+                    least = min(0.9, 0.25 * SAMPLE_RATE / len(speech))
+                    cut = int(len(speech) * self._rng.uniform(least, 0.9))
+                    yield Case(self._edges(speech[:cut], after=0.0), language, str(text), speaker)
 
     def unknown(self, speakers: Iterable[str]) -> Iterator[Case]:
         """The examination's sentences, of which no content word was trained on."""
@@ -180,10 +193,10 @@ class Examiner:
             pitch_range=int(self._rng.integers(30, 70)),
         )
 
-    def _edges(self, audio: Audio) -> Audio:
-        """Silence of 0.3 s before and 0.5 s after, peak between −20 and −1 dBFS."""
+    def _edges(self, audio: Audio, after: float = 0.5) -> Audio:
+        """Silence of 0.3 s before and ``after`` s after, peak between −20 and −1 dBFS."""
         peak = np.float32(10 ** self._rng.uniform(-1.0, -0.05) / (np.abs(audio).max() + 1e-9))
-        return np.concatenate([silence(0.3), audio * peak, silence(0.5)])
+        return np.concatenate([silence(0.3), audio * peak, silence(after)])
 
 
 def phrase_marks(heard: list[tuple[Case, Heard]], thresholds: Thresholds) -> dict[str, Any]:
@@ -213,6 +226,21 @@ def phrase_marks(heard: list[tuple[Case, Heard]], thresholds: Thresholds) -> dic
         ),
         "frequent_misses": [[*key, number] for key, number in misses.most_common(12)],
     }
+
+
+def beginning_marks(heard: list[tuple[Case, Heard]], thresholds: Thresholds) -> dict[str, Any]:
+    """What was made of the beginning of a phrase: nothing, its words so far, all of it, or other words."""
+    kinds: Counter[str] = Counter()
+    for case, answer in heard:
+        text = answer.text if _accepted(answer, thresholds) else ""
+        said, whole = plain(text).split(), plain(case.text).split()
+        if not said:
+            kinds["nothing"] += 1
+        elif said == whole:
+            kinds["all"] += 1
+        else:
+            kinds["so_far" if said == whole[: len(said)] else "other"] += 1
+    return {"n": len(heard)} | {k: kinds[k] / len(heard) for k in ("nothing", "so_far", "all", "other")}
 
 
 def rejection_marks(heard: list[tuple[Case, Heard]], thresholds: Thresholds) -> dict[str, Any]:
@@ -253,6 +281,9 @@ def examine(examiner: Examiner, voices: Path, split: Split, full: Decoder) -> Ma
             "held-out speakers, two phrases": phrase_marks(
                 examiner.hear(examiner.sequences(held, 8)), thresholds
             ),
+            "held-out speakers, three phrases": phrase_marks(
+                examiner.hear(examiner.sequences(held, 4, size=3)), thresholds
+            ),
             "product voices, clean": phrase_marks(examiner.hear(product), thresholds),
             "product voices, clean, 30 s window": phrase_marks(
                 examiner.hear(product, decoder=full), thresholds
@@ -261,6 +292,7 @@ def examine(examiner: Examiner, voices: Path, split: Split, full: Decoder) -> Ma
                 examiner.hear(examiner.telephoned(product)), thresholds
             ),
         },
+        "beginnings": beginning_marks(examiner.hear(examiner.beginnings(held, 12)), thresholds),
         "rejections": {
             "unknown speech, held-out speakers": rejection_marks(examiner.hear(unknown), thresholds),
             "unknown speech, held-out speakers, μ-law and noise": rejection_marks(

@@ -25,21 +25,33 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from selam_agent.train.batches import IGNORED, Batch, Batches
+from selam_agent.train.letters import CLASSES
 from selam_agent.train.network import MicroWhisper, Shape
 from selam_agent.train.tokens import Ids
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run. ``minutes`` of training in all, over every resumption."""
+    """One run. ``minutes`` of training in all, over every resumption.
+
+    ``begun``: the part of the curriculum that is left out, because the weights come from a model that
+    has been through it.
+    """
 
     minutes: float
     seed: int
     batch: int = 32
     peak_rate: float = 1.6e-3
     warm_steps: int = 150
+    begun: float = 0.0
     averaging: float = 0.998
     checkpoint_minutes: float = 3.0
+
+
+def new_network(vocabulary: int, seed: int) -> MicroWhisper:
+    """An untrained network for so many tokens and the letters of ``letters.py``."""
+    torch.manual_seed(seed)
+    return MicroWhisper(Shape(vocabulary, CLASSES))
 
 
 def stage_of(progress: float) -> int:
@@ -105,7 +117,7 @@ def validate(network: MicroWhisper, batches: Batches, ids: Ids, limit: int = 640
             tokens = torch.cat([tokens, network.decode(tokens, memory, mask)[:, -1:].argmax(-1)], 1)
         for row, language, item in zip(tokens[:, 4:].tolist(), first, part, strict=True):
             text = row[: row.index(ids.end)] if ids.end in row else row
-            if item.entry.kind == "phrase":
+            if item.entry.kind in ("phrase", "part"):
                 phrases += 1
                 right += text == batches.expected(item.entry)
                 heard += codes[language][0] == item.entry.language
@@ -117,7 +129,12 @@ def validate(network: MicroWhisper, batches: Batches, ids: Ids, limit: int = 640
 
 
 def fit(
-    shape: Shape, plan: Plan, batches: Batches, ids: Ids, checkpoint: Path, report: Callable[[str], None]
+    network: MicroWhisper,
+    plan: Plan,
+    batches: Batches,
+    ids: Ids,
+    checkpoint: Path,
+    report: Callable[[str], None],
 ) -> None:
     """Trains until ``plan.minutes`` are used up, writing ``checkpoint`` on the way.
 
@@ -127,7 +144,6 @@ def fit(
     torch.set_flush_denormal(True)
     torch.manual_seed(plan.seed)
     chances = random.Random(plan.seed)
-    network = MicroWhisper(shape)
     average = copy.deepcopy(network).eval()
     optimizer = torch.optim.AdamW(_groups(network), lr=plan.peak_rate, betas=(0.9, 0.98), fused=True)
     step, used = 0, 0.0
@@ -148,11 +164,12 @@ def fit(
         progress = used / 60 / plan.minutes
         for group in optimizer.param_groups:
             group["lr"] = rate_of(plan, step, progress)
-        window, full = window_of(progress, chances.random())
-        batch = batches.draw(plan.batch, stage_of(progress), window=window)
+        course = plan.begun + (1 - plan.begun) * progress
+        window, full = window_of(course, chances.random())
+        batch = batches.draw(plan.batch, stage_of(course), window=window)
         text, letters = losses(network, batch, full)
         optimizer.zero_grad()
-        (text + 0.5 * (1 - 0.8 * progress) * letters).backward()
+        (text + 0.5 * (1 - 0.6 * progress) * letters).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         step += 1
@@ -166,7 +183,7 @@ def fit(
         if now - saved > plan.checkpoint_minutes * 60 or used >= plan.minutes * 60:
             marks = validate(average, batches, ids)
             report(f"step {step} {used / 60:.1f} min " + " ".join(f"{k} {v:.3f}" for k, v in marks.items()))
-            _save(checkpoint, shape, network, average, optimizer, step, used)
+            _save(checkpoint, network.shape, network, average, optimizer, step, used)
             last = saved = time.monotonic()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -27,26 +27,33 @@ from selam_agent.train.synth import (
     draw_delivery,
     noise,
     say,
+    say_words,
     silence,
     telephone,
 )
-from selam_agent.train.unknown import FOREIGN_VOICES, Unknown
+from selam_agent.train.unknown import FOREIGN_VOICES, Unknown, plain
 
-Kind = Literal["phrase", "unknown", "foreign", "noise"]
+Kind = Literal["phrase", "part", "unknown", "foreign", "noise"]
 MAX_SECONDS: Final = 7.6
 """Longer utterances are drawn again: the encoder tells positions apart up to 8 s."""
 
-_SHARES: Final = (("single", 0.52), ("several", 0.21), ("unknown", 0.21), ("noise", 0.06))
+_SHARES: Final = (("single", 0.46), ("several", 0.21), ("cut", 0.11), ("unknown", 0.17), ("noise", 0.05))
+_END_MARKS: Final = ".?!።፧,"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One utterance: its ``frames`` (10 ms each), and for a phrase the ``indices`` into the book."""
+    """One utterance: its ``frames`` (10 ms each), and for phrases the ``indices`` into the book.
+
+    ``part``: the beginning of a phrase, cut off. ``text``: the words that are heard whole, as far as
+    they are known; a part is to be written so, what is unknown is only spelled.
+    """
 
     kind: Kind
     language: str
     indices: tuple[int, ...]
     frames: int
+    text: str
 
 
 class Studio:
@@ -65,13 +72,15 @@ class Studio:
             if len(voice) > SAMPLE_RATE // 2:
                 self._babble.append(voice / np.abs(voice).max())
 
-    def draw(self) -> tuple[Audio, Kind, str, tuple[int, ...]]:
-        """One utterance with what there is to know about it."""
+    def draw(self) -> tuple[Audio, Entry]:
+        """One utterance with what there is to know about it; its frames are not counted yet."""
         language = str(self._rng.choice(LANGUAGES))
         share = str(self._rng.choice([n for n, _ in _SHARES], p=[p for _, p in _SHARES]))
         if share == "noise":
-            return self._noise(), "noise", language, ()
+            return self._noise(), Entry("noise", language, (), 0, "")
         kind: Kind = "phrase"
+        text = ""
+        abrupt = False
         indices: tuple[int, ...] = ()
         if share == "single":
             indices = (int(self._rng.integers(len(self._book.phrases[language]))),)
@@ -79,27 +88,38 @@ class Studio:
         elif share == "several":
             indices = self._sequence(language)
             speech = self._speak_several(language, indices)
+        elif share == "cut":
+            speech, kind, indices, text = self._speak_cut(language)
+            abrupt = self._rng.random() < 0.7
         else:
-            speech, kind = self._speak_unknown(language)
+            speech, kind, text = self._speak_unknown(language)
         if len(speech) < 800:
             return self.draw()
+        if kind == "phrase":
+            text = self._book.text(language, indices)
         lead = self._rng.uniform(0, 0.75)
-        trail = self._rng.uniform(0.03, 0.95)
+        # What is cut off was asked about while it was being said: mostly nothing follows.
+        trail = self._rng.uniform(0, 0.1) if abrupt else self._rng.uniform(0.03, 0.95)
         audio = np.concatenate([silence(lead), speech, silence(trail)])
         if len(audio) > MAX_SECONDS * SAMPLE_RATE:
             return self.draw()
-        return channel(audio, self._rng, self._babble), kind, language, indices
+        return channel(audio, self._rng, self._babble), Entry(kind, language, indices, 0, text)
 
     def _speaker(self) -> tuple[str, Delivery]:
         return str(self._rng.choice(self._split.trained)), draw_delivery(self._rng)
 
     def _speak(self, language: str, text: str, speaker: tuple[str, Delivery] | None = None) -> Audio:
+        return self._speak_words(language, text, speaker)[0]
+
+    def _speak_words(
+        self, language: str, text: str, speaker: tuple[str, Delivery] | None = None
+    ) -> tuple[Audio, dict[int, int]]:
         variant, delivery = speaker or self._speaker()
         renderings = RENDERINGS[language]
         weights = np.array([r.weight for r in renderings])
         rendering = renderings[self._rng.choice(len(renderings), p=weights / weights.sum())]
         voice = f"{rendering.voice}+{variant}" if variant else rendering.voice
-        return say(self._library, rendering.spoken(text), voice, delivery)
+        return say_words(self._library, rendering.spoken(text), voice, delivery)
 
     def _sequence(self, language: str) -> tuple[int, ...]:
         """Two phrases, or three, half of the time in an order that callers use."""
@@ -119,19 +139,38 @@ class Studio:
             parts.append(self._speak(language, self._book.phrases[language][index], speaker))
         return np.concatenate(parts)
 
-    def _speak_unknown(self, language: str) -> tuple[Audio, Kind]:
-        choice = self._rng.random()
-        if choice < 0.12:  # the beginning of a phrase, cut off
-            phrases = self._book.phrases[language]
-            speech = self._speak(language, phrases[self._rng.integers(len(phrases))])
-            cut = int(len(speech) * self._rng.uniform(0.25, 0.5))
-            return (speech[:cut] if cut > 0.35 * SAMPLE_RATE else speech[:0]), "unknown"
-        if choice < 0.27:
+    def _speak_cut(self, language: str) -> tuple[Audio, Kind, tuple[int, ...], str]:
+        """The beginning of a phrase: a few of its words, or half of the first one, which is nothing yet.
+
+        Where the words so far are a phrase of their own ("Two" of "Two o'clock"), they are that phrase.
+        """
+        phrases = self._book.phrases[language]
+        longer = [text for text in phrases if " " in text]
+        whole = str(self._rng.choice(longer if self._rng.random() < 0.6 else phrases))
+        spoken = whole.split()
+        speech, begins = self._speak_words(language, whole)
+        starts = [begins.get(number, -1) for number in range(len(spoken))] + [len(speech)]
+        if min(starts) < 0 or starts != sorted(starts):
+            return silence(0), "unknown", (), ""
+        heard = int(self._rng.integers(1, len(spoken))) if len(spoken) > 1 and self._rng.random() < 0.7 else 0
+        here, following = starts[heard], starts[heard + 1]
+        share = self._rng.uniform(0.0, 0.35) if heard else self._rng.uniform(0.2, 0.55)
+        speech = speech[: int(here + share * (following - here))]
+        text = " ".join(spoken[:heard]).rstrip(_END_MARKS)
+        same = [index for index, phrase in enumerate(phrases) if plain(phrase) == plain(text)]
+        if same:
+            return speech, "phrase", (same[0],), text
+        return speech, ("part" if heard else "unknown"), (), text
+
+    def _speak_unknown(self, language: str) -> tuple[Audio, Kind, str]:
+        if self._rng.random() < 0.17:
             words = " ".join(self._unknown.invented("en") for _ in range(self._rng.integers(1, 5)))
             variant, delivery = self._speaker()
             voice = str(self._rng.choice(FOREIGN_VOICES))
-            return say(self._library, words, f"{voice}+{variant}" if variant else voice, delivery), "foreign"
-        return self._speak(language, self._unknown.text(language)), "unknown"
+            speech = say(self._library, words, f"{voice}+{variant}" if variant else voice, delivery)
+            return speech, "foreign", ""
+        text = self._unknown.text(language)
+        return self._speak(language, text), "unknown", text
 
     def _noise(self) -> Audio:
         """Noise or digital silence, sometimes with clicks and beeps, sometimes over a telephone."""
@@ -162,10 +201,10 @@ def make_pool(
     entries: list[Entry] = []
     began = time.monotonic()
     while len(entries) < utterances:
-        audio, kind, language, indices = studio.draw()
+        audio, entry = studio.draw()
         mel = extractor(audio)[:, :-1].astype(np.float16).T
         features.append(mel)
-        entries.append(Entry(kind, language, indices, len(mel)))
+        entries.append(replace(entry, frames=len(mel)))
         if len(entries) % every == 0:
             report(f"{path.name}: {len(entries)}/{utterances} in {time.monotonic() - began:.0f} s")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -179,5 +218,5 @@ def read_pool(path: Path) -> tuple[np.ndarray, list[Entry]]:
     entries = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     return (
         np.load(path.with_suffix(".npy"), mmap_mode="r"),
-        [Entry(e["kind"], e["language"], tuple(e["indices"]), e["frames"]) for e in entries],
+        [Entry(e["kind"], e["language"], tuple(e["indices"]), e["frames"], e["text"]) for e in entries],
     )

@@ -46,11 +46,22 @@ def draw_delivery(rng: np.random.Generator, *, tract: bool = True) -> Delivery:
 
 def say(library: EspeakLibrary, text: str, voice: str, delivery: Delivery) -> Audio:
     """Speaks ``text``; silence before and after is trimmed. Empty if the voice made no sound."""
+    return say_words(library, text, voice, delivery)[0]
+
+
+def say_words(
+    library: EspeakLibrary, text: str, voice: str, delivery: Delivery
+) -> tuple[Audio, dict[int, int]]:
+    """The same, and at which sample each word (counted from 0, between spaces) begins."""
     pcm: list[bytes] = []
+    begins: dict[int, int] = {}
 
     def keep(item: bytes | WordMark) -> bool:
         if isinstance(item, bytes):
             pcm.append(item)
+        else:
+            # The first mark of a word counts: espeak marks again after an apostrophe.
+            begins.setdefault(len(text[: item.start + 1].split()) - 1, item.audio_ms)
         return True
 
     library.speak(
@@ -64,13 +75,17 @@ def say(library: EspeakLibrary, text: str, voice: str, delivery: Delivery) -> Au
     )
     native = np.frombuffer(b"".join(pcm), dtype="<i2").astype(np.float32) / 32768
     if len(native) == 0:
-        return silence(0)
+        return silence(0), {}
     # 22050 → 16000 Hz and the other vocal tract in one resampling: the ratio of both, in 1/320.
-    audio = resample_poly(native, 320, round(441 * library.sample_rate / 22050 / delivery.tract))
+    down = round(441 * library.sample_rate / 22050 / delivery.tract)
+    audio = resample_poly(native, 320, down)
     loud = np.flatnonzero(np.abs(audio) > 0.003)
     if len(loud) == 0:
-        return np.zeros(0, np.float32)
-    return np.asarray(audio[max(0, loud[0] - 80) : loud[-1] + 400], np.float32)
+        return silence(0), {}
+    first = max(0, int(loud[0]) - 80)
+    stretch = library.sample_rate / 1000 * 320 / down
+    starts = {word: max(0, round(at * stretch) - first) for word, at in begins.items()}
+    return np.asarray(audio[first : loud[-1] + 400], np.float32), starts
 
 
 def silence(seconds: float) -> Audio:
