@@ -1,4 +1,4 @@
-# make install | demo | serve | test | test-all | lint
+# make install | demo | serve | test | test-all | lint | scenarios | docs | image | up
 # PYTHON=python3.12 or PYTHON=/path/to/python chooses the interpreter; .venv is kept and re-used.
 
 VENV := .venv
@@ -20,6 +20,15 @@ test-all: tools
 .PHONY: scenarios
 scenarios: tools
 	@$(BIN)/python -m tests.scenarios --live --html demo/scenarios.html
+# The container: docker/Dockerfile and docker/compose.yaml. PROFILES="ollama monitoring" adds those services.
+.PHONY: image up docs
+image:
+	docker build -f docker/Dockerfile -t selam-agent:0.1.0 .
+up:
+	docker compose -f docker/compose.yaml $(foreach each,$(PROFILES),--profile $(each)) up --build --detach
+docs:
+	@PYTHON='$(PYTHON)' sh .ci/install $(VENV) docs
+	@$(BIN)/mkdocs build --strict -f docs/mkdocs.yml
 lint: tools
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 clean:

@@ -330,6 +330,9 @@ def _build(lib: ct.CDLL, stock: Path, data: Path, buffer_ms: int) -> None:
     (data / "voices").mkdir()
     (data / "voices" / "!v").symlink_to(stock / "voices" / "!v")
     shutil.copytree(stock / "lang", data / "lang")
+    # An installation that nobody may write to gives folders that nobody may write to.
+    for folder in [data / "lang", *filter(Path.is_dir, (data / "lang").rglob("*"))]:
+        folder.chmod(0o755)
     (data / "lang" / "cus").mkdir(exist_ok=True)
     (data / "lang" / "cus" / "so").write_text(_SOMALI_VOICE, encoding="utf-8")
     (data / "so_dict").unlink(missing_ok=True)
