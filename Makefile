@@ -28,7 +28,7 @@ up:
 	docker compose -f docker/compose.yaml $(foreach each,$(PROFILES),--profile $(each)) up --build --detach
 docs:
 	@PYTHON='$(PYTHON)' sh .ci/install $(VENV) docs
-	@$(BIN)/mkdocs build --strict -f docs/mkdocs.yml
+	@$(BIN)/mkdocs build --strict -f .ci/mkdocs.yml
 lint: tools
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 clean:

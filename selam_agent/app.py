@@ -92,7 +92,7 @@ class App:
         if settings.server.offline:
             app_engines.go_offline()
         keys = KeyStore.open(settings.server.data_dir, api_key=api_key)
-        packs = language_packs.load()
+        packs = language_packs.load(more=settings.server.voices_dir)
         if engines is None:
             # Loading models takes seconds and holds no lock the loop needs.
             engines = await asyncio.to_thread(app_engines.build, settings, packs)

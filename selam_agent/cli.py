@@ -137,15 +137,17 @@ def talk(
 @main_app.command()
 def voices(
     language: Annotated[str | None, typer.Option(help="Only this language: am, so, ti, om or en.")] = None,
+    config: Config = None,
 ) -> None:
     """List the voices and what speaks them."""
     from rich.console import Console
     from rich.table import Table
 
+    from selam_agent import settings_file
     from selam_agent.languages import packs
 
     table = Table("voice", "language", "gender", "engines, best first", box=None, pad_edge=False)
-    for pack, entry in packs.load().voices(language):
+    for pack, entry in packs.load(more=settings_file.load(config).server.voices_dir).voices(language):
         engines = ", ".join(f"{each['engine']} ({each.get('voice', '')})" for each in entry.engines)
         table.add_row(entry.name, f"{pack.code} {pack.name}", entry.gender, engines)
     Console().print(table)

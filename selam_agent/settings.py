@@ -29,6 +29,8 @@ class Server(Section):
     data_dir: Path = Field(default_factory=_default_data_dir)
     cors_origins: list[str] = []
     offline: bool = False
+    # A folder with further language packs (and flows/); a file of the same name takes ours' place.
+    voices_dir: Path | None = None
     unauthenticated_sockets: int = Field(64, ge=1)
     max_sessions: int = Field(256, ge=1)
 

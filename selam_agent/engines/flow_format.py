@@ -92,11 +92,18 @@ def find_flow(flow: str | Path, packs: Packs) -> Path:
     """The file of a flow: a path as it is, a name in ``voices/flows``."""
     if isinstance(flow, Path) or flow.endswith(".toml") or "/" in flow:
         return Path(flow)
-    path = packs.directory / "flows" / f"{flow}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(each.stem for each in path.parent.glob("*.toml"))) or "none"
-        raise SettingsError(f"llm.flow: there is no flow {flow!r} in {path.parent}; there are: {known}")
-    return path
+    folders = [each / "flows" for each in packs.directories]
+    for folder in folders:
+        path = folder / f"{flow}.toml"
+        if path.is_file():
+            return path
+    known = ", ".join(sorted({each.stem for folder in folders for each in folder.glob("*.toml")})) or "none"
+    raise SettingsError(f"llm.flow: there is no flow {flow!r} in {folders[0]}; there are: {known}")
+
+
+def _beside_or_ours(path: Path, name: str, packs: Packs) -> Path | None:
+    folders = [path.parent, *(each / "flows" for each in packs.directories)]
+    return next((file for folder in folders if (file := folder / f"{name}.toml").is_file()), None)
 
 
 def load_flow(path: Path, packs: Packs, _including: tuple[Path, ...] = ()) -> Flow:
@@ -135,9 +142,9 @@ def load_flow(path: Path, packs: Packs, _including: tuple[Path, ...] = ()) -> Fl
     if "needs_review" in table:
         table.strings("needs_review")
     for name in table.strings("include", optional=True):
-        other = path.with_name(f"{name}.toml")
-        if not other.is_file():
-            raise table.error("include", f"there is no file {other}")
+        other = _beside_or_ours(path, name, packs)
+        if other is None:
+            raise table.error("include", f"there is no flow {name!r}, neither beside this file nor ours")
         flow = _merged(flow, load_flow(other, packs, (*_including, path)))
     table.finish()
     return flow

@@ -19,9 +19,11 @@ __all__ = ["Pack", "Packs", "VoiceEntry", "default_directory", "load"]
 class Packs:
     """All packs of an installation, by ISO 639-1 code."""
 
-    def __init__(self, packs: Mapping[str, Pack], directory: Path) -> None:
+    def __init__(self, packs: Mapping[str, Pack], directory: Path, more: Path | None = None) -> None:
         self._packs = dict(packs)
         self.directory = directory
+        # Where flows are looked for, in this order.
+        self.directories = (directory,) if more is None else (more, directory)
         self._voices: dict[str, tuple[Pack, VoiceEntry]] = {}
         for pack in self._packs.values():
             for entry in pack.voices:
@@ -81,20 +83,29 @@ def default_directory() -> Path:
     return packed if packed.is_dir() else package.parent / "voices"
 
 
-def load(directory: Path | None = None) -> Packs:
+def load(directory: Path | None = None, more: Path | None = None) -> Packs:
     """Reads every ``*.toml`` of the directory, in alphabetical order.
+
+    Args:
+        directory: the packs; None reads those that come along.
+        more: a folder with further packs and flows; a file of the same name takes the other's place.
 
     Raises:
         SettingsError: naming the file and the key that cannot be used.
     """
     directory = directory or default_directory()
-    paths = sorted(directory.glob("*.toml"))
-    if not paths:
-        raise SettingsError(f"{directory}: there are no language packs (*.toml)")
+    paths: dict[str, Path] = {}
+    for each in (directory, more):
+        if each is None:
+            continue
+        found = {path.name: path for path in sorted(each.glob("*.toml"))}
+        if not found:
+            raise SettingsError(f"{each}: there are no language packs (*.toml)")
+        paths |= found
     packs = {}
-    for path in paths:
+    for path in paths.values():
         pack = read_pack(read_toml(path))
         if pack.code != path.stem:
             raise SettingsError(f"{path}: code: must be {path.stem!r}, the file's name")
         packs[pack.code] = pack
-    return Packs(packs, directory)
+    return Packs(packs, directory, more)

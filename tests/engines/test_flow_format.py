@@ -125,7 +125,7 @@ def test_all_kinds_of_slots(tmp_path: Path) -> None:
         ('"{count} x {size}"', '"{toppings}"', "tasks.order.result.note: may use"),
         ("[tasks.order]", '[tasks.order]\nhours = "17:00-08:00"', "tasks.order.hours: must be like"),
         ("[tasks.order]", '[tasks.order]\nhours = "99:00-99:30"', "tasks.order.hours: must be like"),
-        ('name = "pizza"', 'name = "pizza"\ninclude = ["none"]', "include: there is no file"),
+        ('name = "pizza"', 'name = "pizza"\ninclude = ["none"]', "include: there is no flow 'none'"),
         ('name = "pizza"', 'name = "pizza"\ninclude = ["pizza"]', "include: pizza includes itself"),
         ('name = "pizza"', 'name = "pizza', "pizza.toml: "),
         ('kind = "yes_no"', 'kind = "time"', "tasks.order.closed: is missing"),
