@@ -135,6 +135,20 @@ def talk(
 
 
 @main_app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="A recorded session: SESSION.tape in the data directory.")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE of the timings, such as unknown_ms=1200.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Take a recorded session's decisions again, and see what other timings would change."""
+    from selam_agent.programs import replay as program
+
+    raise typer.Exit(program.run(file, changes or [], as_json=as_json))
+
+
+@main_app.command()
 def voices(
     language: Annotated[str | None, typer.Option(help="Only this language: am, so, ti, om or en.")] = None,
     config: Config = None,
