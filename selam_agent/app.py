@@ -33,6 +33,7 @@ _SOCKET_PATH = "/socket.io/"
 # What the kernel may hold for a client that does not read; more would hide it for many seconds.
 _SEND_BUFFER = 128 * 1024
 _SHUTDOWN_S = 2.0
+_WARMING = "engines are warming up"
 
 
 class App:
@@ -57,13 +58,13 @@ class App:
         self.keys = keys
         self.new_key = new_key
         self.port = 0
-        self.registry = Registry(engines=engines, packs=packs, settings=settings)
+        self.registry = Registry(engines=engines, packs=packs, settings=settings, accounts=keys)
         limits = limits or Limits(unauthenticated_sockets=settings.server.unauthenticated_sockets)
         self._counters = Counters()
         self._sio = build_socketio(limits)
         self.tokens = TemporaryTokens(lambda key: keys.find(key.id) is not None)
         self._door = SelamNamespace(self._sio, self.registry, keys, self.tokens, limits, self._counters)
-        self._not_ready = ["engines are warming up"]
+        self._not_ready = [_WARMING]
         self._warming: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
         self._site: web.SockSite | None = None
@@ -146,6 +147,14 @@ class App:
         if self._warming is not None:
             await asyncio.shield(self._warming)
 
+    async def drain(self) -> None:
+        """Is ready no more, opens no sessions, and lets the present turns end, ``server.drain_s`` at most.
+
+        New connections still get an answer, so that their clients learn why. ``stop`` must follow.
+        """
+        self._not_ready = ["shutting down"]
+        await self.registry.drain(self.settings.server.drain_s)
+
     async def stop(self) -> None:
         """Takes no new connections, ends the sessions, lets the goodbyes leave, closes everything.
 
@@ -189,7 +198,8 @@ class App:
 
     async def _warm(self) -> None:
         await app_engines.warm(self.engines, self.packs)
-        self._not_ready = []
+        if self._not_ready == [_WARMING]:
+            self._not_ready = []
 
     def _gauges(self) -> Mapping[str, tuple[str, float]]:
         return {

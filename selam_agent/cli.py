@@ -173,10 +173,20 @@ def create_key(
         str, typer.Option(help="FREE, BETA, PRO or OWNER; the voice agent needs OWNER.")
     ] = "OWNER",
     name: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    max_sessions: Annotated[int | None, typer.Option(help="Sessions at once.")] = None,
+    max_session_minutes: Annotated[float | None, typer.Option(help="Length of a session.")] = None,
+    audio_minutes: Annotated[float | None, typer.Option(help="Caller audio per day (UTC).")] = None,
     config: Config = None,
 ) -> None:
     """Make a key and print it; it cannot be printed again."""
-    key_id, secret = _store(config).create(tier, name)
+    from selam_agent.store_limits import KeyLimits
+
+    limits = KeyLimits(
+        max_sessions=max_sessions,
+        max_session_s=None if max_session_minutes is None else max_session_minutes * 60,
+        audio_s_per_day=None if audio_minutes is None else audio_minutes * 60,
+    )
+    key_id, secret = _store(config).create(tier, name, limits)
     typer.echo(f"id   {key_id}")
     typer.echo(f"key  {secret}")
     typer.echo("Keep it: only its hash is stored.")
@@ -192,10 +202,12 @@ def list_keys(config: Config = None) -> None:
     if not keys:
         typer.echo("There are no keys yet: selam-agent keys create")
         return
-    table = Table("id", "tier", "created", "state", "name", box=None, pad_edge=False)
+    table = Table("id", "tier", "created", "state", "limits", "name", box=None, pad_edge=False)
     for key in keys:
         state = f"revoked {key.revoked:%Y-%m-%d %H:%M}" if key.revoked else "valid"
-        table.add_row(key.id, key.tier.name, f"{key.created:%Y-%m-%d %H:%M}", state, key.name)
+        table.add_row(
+            key.id, key.tier.name, f"{key.created:%Y-%m-%d %H:%M}", state, str(key.limits), key.name
+        )
     Console().print(table)
 
 

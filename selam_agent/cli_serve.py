@@ -8,6 +8,8 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 from rich.console import Console
 
@@ -19,6 +21,8 @@ from selam_agent.settings import Settings
 def serve(settings: Settings, *, api_key: str | None, announce: bool) -> None:
     """Serves until SIGINT or SIGTERM; with ``announce`` also until standard input ends.
 
+    The first signal lets the turns that are going on end, the second does not.
+
     Raises:
         SettingsError: a setting cannot be used, or the address is taken.
     """
@@ -27,11 +31,15 @@ def serve(settings: Settings, *, api_key: str | None, announce: bool) -> None:
 
 
 async def _serve(settings: Settings, api_key: str | None, announce: bool) -> None:
-    stopped = asyncio.Event()
+    asked, stopped = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        (stopped if asked.is_set() else asked).set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises instead
-            loop.add_signal_handler(number, stopped.set)
+            loop.add_signal_handler(number, on_signal)
     app = await App.build(settings, api_key=api_key)
     try:
         port = await app.start()
@@ -41,9 +49,26 @@ async def _serve(settings: Settings, api_key: str | None, announce: bool) -> Non
             _watch_input(stopped)
         else:
             _greet(app)
-        await stopped.wait()
+        await _first(asked.wait(), stopped.wait())
+        if not stopped.is_set():
+            if app.registry.sessions and not announce:
+                _say("Waiting for the present turns; once more ends them at once.")
+            await _first(app.drain(), stopped.wait())
     finally:
         await app.stop()
+
+
+async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Returns when one of them does; the others are cancelled."""
+    tasks = [asyncio.create_task(each) for each in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _announce(app: App, port: int) -> None:
@@ -53,19 +78,18 @@ def _announce(app: App, port: int) -> None:
 
 
 def _greet(app: App) -> None:
-    console = Console(highlight=False)
-
-    def say(text: str, style: str = "") -> None:
-        console.print(text, style=style, markup=False, soft_wrap=True)
-
-    say(f"selam-agent listens on {app.url}", "bold green")
-    say(f"Engines: {engines_line(app.engines)}")
-    say(recogniser_line(app.engines), "yellow")
+    _say(f"selam-agent listens on {app.url}", "bold green")
+    _say(f"Engines: {engines_line(app.engines)}")
+    _say(recogniser_line(app.engines), "yellow")
     if app.new_key is not None:
-        say(f"Your API key, shown only this once: {app.new_key}", "bold")
+        _say(f"Your API key, shown only this once: {app.new_key}", "bold")
     else:
-        say("Keys: selam-agent keys list | create")
-    say("Stop with Ctrl-C.", "dim")
+        _say("Keys: selam-agent keys list | create")
+    _say("Stop with Ctrl-C.", "dim")
+
+
+def _say(text: str, style: str = "") -> None:
+    Console(highlight=False).print(text, style=style, markup=False, soft_wrap=True)
 
 
 def engines_line(engines: Engines) -> str:

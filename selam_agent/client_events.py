@@ -207,7 +207,7 @@ class WarningEvent(ClientEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorEvent(ClientEvent):
-    """``type`` is one of the protocol's five names."""
+    """``type`` is one of the protocol's five names; ``retry_after`` in seconds, where it is known."""
 
     name: ClassVar[str] = "error"
     type: str = "session_error"
@@ -215,6 +215,7 @@ class ErrorEvent(ClientEvent):
     message: str = ""
     retryable: bool = False
     details: Mapping[str, Any] | None = None
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

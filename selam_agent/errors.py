@@ -27,6 +27,7 @@ class SelamError(Exception):
         code: machine-readable case within ``type``.
         details: extra JSON-compatible facts, such as the names that would be accepted.
         retryable: overrides the class's default.
+        retry_after: seconds after which the same request may succeed, where that is known.
     """
 
     type: ClassVar[str] = "session_error"
@@ -40,12 +41,14 @@ class SelamError(Exception):
         code: str | None = None,
         details: dict[str, Any] | None = None,
         retryable: bool | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code
         self.details = details
         self.retryable = self.default_retryable if retryable is None else retryable
+        self.retry_after = retry_after
 
 
 class AuthenticationError(SelamError):

@@ -243,7 +243,7 @@ class Notice(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorEvent(Event):
-    """``type`` is one of the five documented names."""
+    """``type`` is one of the five documented names; ``retry_after`` in seconds, where it is known."""
 
     name: ClassVar[str] = "error"
     type: str
@@ -253,6 +253,7 @@ class ErrorEvent(Event):
     details: Mapping[str, Any] | None = None
     # The reply that failed, if it was one.
     reply_id: str | None = None
+    retry_after: float | None = None
 
     @classmethod
     def of(cls, error: SelamError, *, reply_id: str | None = None) -> ErrorEvent:
@@ -264,6 +265,7 @@ class ErrorEvent(Event):
             retryable=error.retryable,
             details=error.details,
             reply_id=reply_id,
+            retry_after=error.retry_after,
         )
 
 
@@ -290,7 +292,8 @@ class SessionEnded(Event):
     """Why, in ``reason``; how long it lasted, and how much audio came from the client.
 
     ``reason``: ``client`` (it said so), ``agent`` (the model ended the call), ``silence`` (the caller
-    did not answer a prompt), ``idle``, ``max_duration``, ``shutdown`` or ``error``.
+    did not answer a prompt), ``idle``, ``max_duration``, ``quota`` (the key's audio for today is used
+    up), ``shutdown`` or ``error``.
     """
 
     name: ClassVar[str] = "session_ended"

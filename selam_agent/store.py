@@ -7,6 +7,7 @@ server, which sees a new or revoked key at the next connection.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import hmac
@@ -16,11 +17,13 @@ import secrets
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import IntEnum
 from pathlib import Path
 
+from selam_agent import store_limits
 from selam_agent.errors import AuthenticationError, SettingsError, ValidationError
+from selam_agent.store_limits import NO_LIMITS, KeyLimits
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +69,7 @@ class Key:
     tier: Tier
     created: datetime
     revoked: datetime | None = None
+    limits: KeyLimits = NO_LIMITS
 
 
 class KeyStore:
@@ -97,6 +101,7 @@ class KeyStore:
             path.chmod(0o600)
             with store._database() as database:
                 database.execute(_SCHEMA)
+                store_limits.prepare(database)
         except (OSError, sqlite3.Error) as error:
             reason = getattr(error, "strerror", None) or str(error)
             if api_key:
@@ -108,7 +113,7 @@ class KeyStore:
             ) from error
         return store
 
-    def create(self, tier: Tier | str, name: str = "") -> tuple[str, str]:
+    def create(self, tier: Tier | str, name: str = "", limits: KeyLimits = NO_LIMITS) -> tuple[str, str]:
         """Makes a key.
 
         Returns:
@@ -122,8 +127,12 @@ class KeyStore:
         key_id = f"key_{secrets.token_hex(4)}"
         secret = KEY_PREFIX + secrets.token_urlsafe(32)
         row = (key_id, name, tier.name, _digest(secret).hex(), _now().isoformat())
+        columns = ("id", "name", "tier", "sha256", "created", *store_limits.COLUMNS)
         with self._writing() as database:
-            database.execute("INSERT INTO keys (id, name, tier, sha256, created) VALUES (?, ?, ?, ?, ?)", row)
+            database.execute(
+                f"INSERT INTO keys ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
+                (*row, *store_limits.row_of(limits)),
+            )
         return key_id, secret
 
     def list(self) -> list[Key]:
@@ -172,6 +181,31 @@ class KeyStore:
             return self._outside_key
         return next((key for key, _ in self._rows() if key.id == key_id and key.revoked is None), None)
 
+    def allowance(self, key_id: str) -> KeyLimits:
+        """What this key may use; a key that is not stored is not limited."""
+        key = self.find(key_id)
+        return NO_LIMITS if key is None else key.limits
+
+    def used_s(self, key_id: str, day: date) -> float:
+        """Caller audio (s) of the key's ended sessions on that day (UTC)."""
+        if self._path is None:
+            return 0.0
+        with self._database() as database:
+            return store_limits.used_s(database, key_id, day)
+
+    async def add_used(self, key_id: str, day: date, seconds: float) -> None:
+        """Adds to it; what cannot be written is logged and forgotten."""
+        if self._path is not None and seconds:
+            # SQLite waits for the disk.
+            await asyncio.to_thread(self._add_used, key_id, day, seconds)
+
+    def _add_used(self, key_id: str, day: date, seconds: float) -> None:
+        try:
+            with self._writing() as database:
+                store_limits.add_used(database, key_id, day, seconds)
+        except SettingsError as error:
+            log.warning("%.0f s of audio of %s are not counted: %s", seconds, key_id, error)
+
     @property
     def empty(self) -> bool:
         """Whether no key at all would be accepted."""
@@ -181,10 +215,9 @@ class KeyStore:
         if self._path is None:
             return
         with self._database() as database:
-            rows = database.execute(
-                "SELECT id, name, tier, sha256, created, revoked FROM keys ORDER BY created, id"
-            ).fetchall()
-            for key_id, name, tier, sha256, created, revoked in rows:
+            columns = ", ".join(("id", "name", "tier", "sha256", "created", "revoked", *store_limits.COLUMNS))
+            rows = database.execute(f"SELECT {columns} FROM keys ORDER BY created, id").fetchall()
+            for key_id, name, tier, sha256, created, revoked, *limits in rows:
                 yield (
                     Key(
                         id=key_id,
@@ -192,6 +225,7 @@ class KeyStore:
                         tier=Tier[tier],
                         created=datetime.fromisoformat(created),
                         revoked=datetime.fromisoformat(revoked) if revoked else None,
+                        limits=store_limits.limits_of(tuple(limits)),
                     ),
                     bytes.fromhex(sha256),
                 )

@@ -10,9 +10,10 @@ import asyncio
 import logging
 
 from selam_agent import events
-from selam_agent.errors import SessionError
+from selam_agent.errors import SelamError, SessionError
 from selam_agent.ports import Outlet
 from selam_agent.session import announcement, messages
+from selam_agent.session.allowance import Meter
 from selam_agent.session.config import Engines, SessionConfig
 from selam_agent.session.inbox import Inbox, Message
 from selam_agent.session.line import Line
@@ -40,6 +41,7 @@ class Actor:
         inbox: Inbox,
         engines: Engines,
         timings: Turns,
+        meter: Meter,
     ) -> None:
         self._id = session_id
         self.config = config
@@ -57,6 +59,10 @@ class Actor:
         self._tasks = parts.tasks
         self._paused_at: float | None = None
         self._away_since: float | None = None
+        self._meter = meter
+        # Audio (s) the client has sent.
+        self.received_s = 0.0
+        self._finishing: messages.Finish | None = None
         self._ending: End | None = None
         self._begun = self._loop.time()
         self._ends = self._begun + min(timings.max_session_s, config.max_session_s or timings.max_session_s)
@@ -87,6 +93,7 @@ class Actor:
                 else:
                     self._handle(message)
                 self._apply_update()
+                self._finish_if_quiet()
         except Exception:
             log.exception("session %s failed", self._id)
             self._line.send(events.ErrorEvent.of(SessionError("The session failed.", code="internal_error")))
@@ -121,7 +128,7 @@ class Actor:
             session_id=self._id,
             reason=reason,
             duration_s=round(self._loop.time() - self._begun, 3),
-            audio_s=round(self._listening.turns.audio_ms / 1000, 3),
+            audio_s=round(self.received_s, 3),
         )
 
     def _handle(self, message: Message) -> None:
@@ -160,6 +167,8 @@ class Actor:
             self._come_back(message.outlet)
         elif isinstance(message, Tick):
             self._tick()
+        elif isinstance(message, messages.Finish):
+            self._finishing = message
         elif isinstance(message, End):
             self._ending = message
 
@@ -168,7 +177,14 @@ class Actor:
     async def _heard(self, message: Heard) -> None:
         self._last_packet = message.arrived
         discard = self._paused_at is not None or self._away_since is not None or self._replies.protected
-        await self._listening.hear(message, discard=discard)
+        received_s = await self._listening.hear(message, discard=discard)
+        self.received_s += received_s
+        self._meter.add(received_s)
+        try:
+            self._meter.check()
+        except SelamError as error:
+            self._line.send(events.ErrorEvent.of(error))
+            self._ending = self._ending or End("quota")
 
     def _over(self, message: Over) -> None:
         was_current, last = self._replies.over(message)
@@ -211,6 +227,14 @@ class Actor:
         self._replies.configure(self.config, self._replies.speaker if same else update.speaker)
         self._answering.configure(self.config)
         self._listening.configure(self.config)
+
+    def _finish_if_quiet(self) -> None:
+        """Ends a session that is to finish, unless a turn is going on that somebody waits for."""
+        if self._finishing is None or self._ending is not None:
+            return
+        waits = self._away_since is not None or self._paused_at is not None
+        if waits or (self._answering.idle and self._listening.turns.between_turns):
+            self._ending = End(self._finishing.reason)
 
     # ------------------------------------------------------------ going and coming back
 

@@ -15,6 +15,7 @@ Message: TypeAlias = (
     Heard
     | Control
     | End
+    | messages.Finish
     | Tick
     | Audible
     | Over

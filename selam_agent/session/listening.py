@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
+import numpy as np
+
 from selam_agent import events
 from selam_agent.dialogue import decisions
 from selam_agent.dialogue.completeness import Ending
@@ -18,7 +20,7 @@ from selam_agent.events_signals import SpeechStarted, SpeechStopped
 from selam_agent.ports import Pcm16
 from selam_agent.session.answering import Answering
 from selam_agent.session.config import SessionConfig
-from selam_agent.session.ears import Ears
+from selam_agent.session.ears import SAMPLE_RATE, Ears
 from selam_agent.session.messages import Heard, Interim, Overheard
 from selam_agent.session.recognition import Recognition
 from selam_agent.session.replies import Replies
@@ -66,17 +68,18 @@ class Listening:
         self._ears.set_threshold(config.vad_threshold)
         self.turns.reconfigure(turn_settings(self._settings.turns, config))
 
-    async def hear(self, message: Heard, *, discard: bool) -> None:
-        """Audio has arrived. With ``discard`` only the stream's state goes on."""
+    async def hear(self, message: Heard, *, discard: bool) -> float:
+        """Audio has arrived. With ``discard`` only the stream's state goes on. Returns its seconds."""
+        pcm = np.zeros(0, np.int16)
         try:
             # A recorder's stream is decoded even when nobody listens: its state must go on.
             pcm = await self._decode(message)
             if not self.on or discard or not len(pcm):
-                return
+                return len(pcm) / SAMPLE_RATE
             self._ears.admit(pcm, message.arrived)
         except SelamError as error:
             self._emit(events.ErrorEvent.of(error))
-            return
+            return len(pcm) / SAMPLE_RATE
         self.turns.recorder = self._ears.recorder
         arrived = message.arrived * 1000
         for number, verdicts in enumerate(self._ears.listen(pcm, arrived)):
@@ -91,6 +94,7 @@ class Listening:
         self._ask_interim()
         self._mind_silence()
         self._warn_if_quiet()
+        return len(pcm) / SAMPLE_RATE
 
     async def _decode(self, message: Heard) -> Pcm16:
         audio = (message.data, message.format, message.sample_rate)

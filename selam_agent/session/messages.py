@@ -39,6 +39,13 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
+class Finish:
+    """The session is to end when the turn that is going on was answered."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Transcribed:
     """The recogniser's answer for one revision of a turn."""
 

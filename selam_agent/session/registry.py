@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from hmac import compare_digest
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from selam_agent.errors import SessionError, ValidationError
 from selam_agent.languages.packs import Packs
 from selam_agent.ports import Outlet
 from selam_agent.session.actor import resume_failed
+from selam_agent.session.allowance import UNLIMITED, Accounts, Meter, Meters
 from selam_agent.session.config import MAX_GREETING, MAX_INSTRUCTIONS, Engines, SessionConfig
 from selam_agent.session.parts import House
 from selam_agent.session.phrases import Phrases
@@ -41,6 +43,7 @@ class Registry:
         packs: Packs,
         settings: Settings,
         now: Callable[[ZoneInfo], datetime] = datetime.now,
+        accounts: Accounts = UNLIMITED,
     ) -> None:
         self._engines = engines
         self._packs = packs
@@ -50,6 +53,8 @@ class Registry:
         # Owners of the sessions that ended last, by session, oldest first.
         self._ended: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._accounts = accounts
+        self._meters = Meters(accounts)
         self._draining = False
 
     @property
@@ -82,7 +87,8 @@ class Registry:
         Raises:
             ValidationError: unknown voice, a language the voice does not speak, a text too long,
                 a translation that the server cannot give.
-            SessionError: the server is full or shutting down, or the voice's engine is missing.
+            SessionError: the server is full or shutting down, a limit of the key is reached, or the
+                voice's engine is missing.
         """
         check_voice(self._packs, config.voice)
         check_language(self._packs, config.voice, config.language)
@@ -90,11 +96,12 @@ class Registry:
         _check_length("instructions", config.instructions, MAX_INSTRUCTIONS)
         _check_length("greeting", config.greeting, MAX_GREETING)
         speaker = choose(self._packs, self._engines.synthesizers, config.voice)
-        if self._draining:
-            raise SessionError("The server is shutting down.", code="shutting_down", retryable=True)
-        full = len(self._sessions) - (replaces is not None) >= self._settings.server.max_sessions
-        if full and not self._make_room():
-            raise SessionError("The server is full.", code="at_capacity", retryable=True)
+        allowance = self._accounts.allowance(owner)
+        meter = self._meters.of(owner, allowance.audio_s_per_day)
+        self._admit(owner, allowance.max_sessions, meter, replaces)
+        if allowance.max_session_s is not None:
+            shorter = min(allowance.max_session_s, config.max_session_s or allowance.max_session_s)
+            config = replace(config, max_session_s=shorter)
         session = Session(
             session_id=session_id or new_session_id(),
             owner=owner,
@@ -102,6 +109,7 @@ class Registry:
             speaker=speaker,
             outlet=outlet,
             house=self._house,
+            meter=meter,
         )
         if replaces is not None:
             replaces.replace()
@@ -161,9 +169,32 @@ class Registry:
                 return session.owner
         return None
 
-    def _make_room(self) -> bool:
+    def _admit(self, owner: str, at_once: int | None, meter: Meter, replaces: Session | None) -> None:
+        """Raises SessionError when there is no room for one more session, or none for this key."""
+        retry_after = self._settings.server.retry_after_s
+        if self._draining:
+            raise SessionError(
+                "The server is shutting down.", code="shutting_down", retryable=True, retry_after=retry_after
+            )
+        others = [each for each in self._sessions.values() if each is not replaces]
+        own = [each for each in others if each.owner == owner and not each.ending]
+        if at_once is not None and len(own) >= at_once and not self._make_room(own):
+            raise SessionError(
+                f"This key may have {at_once} sessions at once, and it has them.",
+                code="concurrency_exceeded",
+                retryable=True,
+                retry_after=retry_after,
+            )
+        if len(others) >= self._settings.server.max_sessions and not self._make_room(others):
+            raise SessionError(
+                "The server is full.", code="at_capacity", retryable=True, retry_after=retry_after
+            )
+        meter.check()
+
+    @staticmethod
+    def _make_room(sessions: Iterable[Session]) -> bool:
         """Ends a session that nobody is connected to; a caller at the door goes first."""
-        waiting = next((each for each in self._sessions.values() if each.away and not each.ending), None)
+        waiting = next((each for each in sessions if each.away and not each.ending), None)
         if waiting is not None:
             waiting.abandon()
         return waiting is not None
@@ -177,6 +208,19 @@ class Registry:
             while len(self._ended) > _ENDED_KEPT:
                 del self._ended[next(iter(self._ended))]
             session.ended.set()
+            # Written at the end: a server that is killed forgets what its live sessions have sent.
+            await self._accounts.add_used(session.owner, session.meter.day, session.received_s)
+
+    async def drain(self, within_s: float) -> None:
+        """Opens no session any more; each ends with ``shutdown`` when its present turn is over.
+
+        Returns when all have ended, or after ``within_s``; the rest is for ``aclose``.
+        """
+        self._draining = True
+        for session in list(self._sessions.values()):
+            session.finish("shutdown")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within_s)
 
     async def aclose(self, reason: str = "shutdown") -> None:
         """Ends every session; none can be opened any more."""

@@ -15,6 +15,7 @@ from selam_agent.errors import ValidationError
 from selam_agent.ports import Outlet
 from selam_agent.session import messages
 from selam_agent.session.actor import Actor
+from selam_agent.session.allowance import Meter
 from selam_agent.session.config import SessionConfig
 from selam_agent.session.ears import SAMPLE_RATE
 from selam_agent.session.inbox import Inbox
@@ -40,9 +41,11 @@ class Session:
         speaker: Speaker,
         outlet: Outlet,
         house: House,
+        meter: Meter,
     ) -> None:
         self.id = session_id
         self.owner = owner
+        self.meter = meter
         # Set by the registry when nothing of the session is left.
         self.ended = asyncio.Event()
         # What the client wishes from the next turn on.
@@ -64,6 +67,7 @@ class Session:
             inbox=self._inbox,
             engines=house.engines,
             timings=house.settings.turns,
+            meter=meter,
         )
 
     async def run(self, after: asyncio.Event | None = None) -> None:
@@ -150,6 +154,15 @@ class Session:
     def end(self, reason: str = "client") -> None:
         """Ends the session; ``session_ended`` is its last event."""
         self._inbox.post(End(reason))
+
+    def finish(self, reason: str) -> None:
+        """Ends the session like ``end``, but after the turn that is going on was answered."""
+        self._inbox.post(messages.Finish(reason))
+
+    @property
+    def received_s(self) -> float:
+        """Audio (s) the client has sent."""
+        return self._actor.received_s
 
     def abandon(self) -> None:
         """The client has left: nothing is sent any more, and the session ends."""

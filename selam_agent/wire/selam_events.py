@@ -116,6 +116,8 @@ def _error(event: ErrorEvent) -> dict[str, Any]:
     }
     if event.details:
         data["details"] = plain(event.details)
+    if event.retry_after is not None:
+        data["retry_after"] = event.retry_after
     return data
 
 

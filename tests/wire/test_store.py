@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from selam_agent.errors import AuthenticationError, SettingsError, ValidationError
 from selam_agent.store import KeyStore, Tier
+from selam_agent.store_limits import KeyLimits
 
 
 def test_create_check_revoke(tmp_path: Path) -> None:
@@ -93,3 +99,39 @@ def test_unknown_names(tmp_path: Path) -> None:
         store.create("gold")
     with pytest.raises(ValidationError, match="key_nope"):
         store.revoke("key_nope")
+
+
+async def test_limits_and_use_are_kept(tmp_path: Path) -> None:
+    store = KeyStore.open(tmp_path)
+    limits = KeyLimits(max_sessions=2, max_session_s=600.0, audio_s_per_day=5400.0)
+    key_id, secret = store.create("OWNER", limits=limits)
+    other, _ = store.create("OWNER")
+    store = KeyStore.open(tmp_path)
+    assert store.check(secret).limits == store.allowance(key_id) == limits
+    assert str(limits) == "2 sessions, 10 min each, 90 min of audio a day"
+    assert store.allowance(other) == store.allowance("key_environment") == KeyLimits()
+    today, later = date(2026, 11, 20), date(2027, 3, 1)
+    await store.add_used(key_id, today, 60.0)
+    await store.add_used(key_id, today, 1.5)
+    assert (store.used_s(key_id, today), store.used_s(other, today)) == (61.5, 0.0)
+    await store.add_used(key_id, later, 1.0)
+    assert (store.used_s(key_id, later), store.used_s(key_id, today)) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("limit", [{"max_sessions": 0}, {"max_session_s": -1.0}, {"audio_s_per_day": 0.0}])
+def test_a_limit_that_lets_nothing_through_is_refused(limit: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(limit))):
+        KeyLimits(**limit)
+
+
+def test_a_key_file_of_the_first_release_is_taken_over(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "keys.sqlite3")) as database, database:
+        database.execute(
+            "CREATE TABLE keys (id TEXT PRIMARY KEY, name TEXT NOT NULL, tier TEXT NOT NULL,"
+            " sha256 TEXT NOT NULL UNIQUE, created TEXT NOT NULL, revoked TEXT)"
+        )
+        digest = hashlib.sha256(b"sk-selam-old").hexdigest()
+        row = ("key_1", "old", "OWNER", digest, "2026-01-01T00:00:00+00:00", None)
+        database.execute("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?)", row)
+    key = KeyStore.open(tmp_path).check("sk-selam-old")
+    assert (key.name, key.limits) == ("old", KeyLimits())
