@@ -1,16 +1,18 @@
-# make install | demo | serve | test | test-all | lint | scenarios | docs | image | up
+# make install | demo | serve | bench | test | test-all | lint | scenarios | docs | image | up
 # PYTHON=python3.12 or PYTHON=/path/to/python chooses the interpreter; .venv is kept and re-used.
 
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo serve test test-all lint tools clean
+.PHONY: install demo serve bench test test-all lint tools clean
 install:
 	@PYTHON='$(PYTHON)' sh .ci/install $(VENV)
 demo: install
 	@$(BIN)/selam-agent demo
 serve: install
 	@$(BIN)/selam-agent serve
+bench: install
+	@$(BIN)/selam-agent bench --json demo/bench.json --html demo/bench.html
 tools:
 	@PYTHON='$(PYTHON)' sh .ci/install $(VENV) dev
 test: tools

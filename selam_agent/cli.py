@@ -149,6 +149,38 @@ def replay(
 
 
 @main_app.command()
+def bench(
+    sessions: Annotated[
+        int | None, typer.Option(min=1, max=2048, help="Only so many at once, not all levels from 1 to 256.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=2, max=600, help="How long each level is measured.")] = 25.0,
+    variant: Annotated[str, typer.Option(help="base, chunks100, mp3 or everything.")] = "base",
+    find_max: Annotated[
+        bool, typer.Option("--max", help="Find the largest number of sessions in real time.")
+    ] = False,
+    json_to: Annotated[
+        str | None, typer.Option("--json", help="Write the figures to this file; - prints them.")
+    ] = None,
+    html_to: Annotated[Path | None, typer.Option("--html", help="Write a page with plots.")] = None,
+) -> None:
+    """Measure what a session costs, with engines that take no time."""
+    from selam_agent.programs.bench import program
+    from selam_agent.programs.bench.profile import LEVELS, VARIANTS
+
+    if variant not in VARIANTS:
+        raise typer.BadParameter(f"{variant!r}: there are {', '.join(VARIANTS)}", param_hint="--variant")
+    status = program.run(
+        VARIANTS[variant],
+        levels=LEVELS if sessions is None else (sessions,),
+        seconds=seconds,
+        find_max=find_max,
+        json_to=json_to,
+        html_to=html_to,
+    )
+    raise typer.Exit(status)
+
+
+@main_app.command()
 def voices(
     language: Annotated[str | None, typer.Option(help="Only this language: am, so, ti, om or en.")] = None,
     config: Config = None,

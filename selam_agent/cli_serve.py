@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from selam_agent import event_loop
 from selam_agent.app import App
 from selam_agent.session.config import Engines
 from selam_agent.settings import Settings
@@ -27,7 +28,7 @@ def serve(settings: Settings, *, api_key: str | None, announce: bool) -> None:
         SettingsError: a setting cannot be used, or the address is taken.
     """
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(settings, api_key, announce))
+        event_loop.run(_serve(settings, api_key, announce))
 
 
 async def _serve(settings: Settings, api_key: str | None, announce: bool) -> None:

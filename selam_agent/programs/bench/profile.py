@@ -1,0 +1,77 @@
+"""What is measured: one way to call the server, and its variants. All of it is in the report."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+LEVELS = (1, 8, 32, 64, 128, 192, 256)
+SILENCE_MS = 800
+# vad units of 30 ms; the protocol's default.
+INTERRUPT_THRESHOLD = 8
+_ENGINES = "import:selam_agent.programs.bench.engines"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """``packet_ms``: what callers send at once, base64 pcm16 at 16 kHz. The rest are the server's options."""
+
+    name: str = "base"
+    packet_ms: int = 20
+    output_format: str = "pcm16"
+    output_sample_rate: int = 24_000
+    playback: str = "buffered"
+    silence_ms: int = SILENCE_MS
+    interrupt_threshold: int = INTERRUPT_THRESHOLD
+    interruption: str = "energy"
+    denoise: str = "vad"
+    speculation: bool = False
+    interim: bool = False
+    decisions: bool = False
+    player_buffer_ms: float = 60.0
+
+    @property
+    def threshold_ms(self) -> int:
+        """How much speech is to stop the agent."""
+        return self.interrupt_threshold * 30
+
+    def wishes(self) -> dict[str, Any]:
+        """The payload of ``start_session``."""
+        names = ("output_format", "output_sample_rate", "playback", "interruption", "interim", "decisions")
+        return {
+            "voice": "aria",
+            "language": "en",
+            "interrupt_threshold": self.interrupt_threshold,
+            **{name: getattr(self, name) for name in names},
+        }
+
+    def settings(self, data_dir: str, sessions: int) -> dict[str, Any]:
+        """The server's settings."""
+        return {
+            "server": {
+                "port": 0,
+                "data_dir": data_dir,
+                "offline": True,
+                "max_sessions": sessions + 1,
+                "unauthenticated_sockets": sessions + 1,
+            },
+            "stt": {"engine": f"{_ENGINES}:transcriber"},
+            "llm": {"engine": f"{_ENGINES}:chat_model"},
+            "tts": {"engine": f"{_ENGINES}:synthesizer"},
+            "audio": {"denoise": self.denoise},
+            "turns": {"speculation": self.speculation, "silence_ms": self.silence_ms},
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the report."""
+        return asdict(self)
+
+
+VARIANTS = {
+    "base": Profile(),
+    "chunks100": Profile(name="chunks100", packet_ms=100),
+    "mp3": Profile(name="mp3", output_format="mp3"),
+    "everything": Profile(
+        name="everything", speculation=True, interim=True, decisions=True, interruption="semantic"
+    ),
+}

@@ -1,0 +1,66 @@
+"""What every caller says: two lines of espeak speech over a room's noise, cut into packets."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import numpy as np
+
+from selam_agent.ports import Pcm16
+from selam_agent.programs.caller_voice import RATE, Line, speak_lines
+
+# The second begins with 400 ms of unbroken voice: what stops the agent is then the threshold's length
+# and not the words' gaps. Neither has a pause of more than 300 ms in it.
+_LINES = ("When may I see her on Monday?", "No, wait, I mean Wednesday morning.")
+_VOICE = "en-us"
+_NOISE_DBFS = -60.0
+_FRAME = RATE // 50
+# A line begins and ends with a frame this loud (RMS, int16): where speech ends is then beyond doubt.
+_AUDIBLE = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """Packets of s16le at 16 kHz: the line that opens a turn, the one over the agent, and the room.
+
+    ``lead_ms``: what of the room is heard in the interruption's first packet, before its first sound.
+    """
+
+    line: list[bytes]
+    interruption: list[bytes]
+    room: list[bytes]
+    lead_ms: float
+
+
+def make_speech(packet_ms: int) -> Speech:
+    """Speaks the lines. Raises VoiceFailed."""
+    line, interruption = asyncio.run(speak_lines([Line(text, _VOICE) for text in _LINES]))
+    noise = np.random.default_rng(7).standard_normal(RATE * 8) * 32768 * 10 ** (_NOISE_DBFS / 20)
+    room = noise.astype(np.int16)
+    size = RATE * packet_ms // 1000
+    line, interruption = _audible(line), _audible(interruption)
+    return Speech(
+        line=_packets(_in_room(line, room, size), size),
+        interruption=_packets(_in_room(interruption, room, size), size),
+        room=_packets(room[: RATE * 2], size),
+        lead_ms=-interruption.size % size * 1000 / RATE,
+    )
+
+
+def _audible(samples: Pcm16) -> Pcm16:
+    frames = samples[: samples.size // _FRAME * _FRAME].reshape(-1, _FRAME).astype(np.float64)
+    loud = np.flatnonzero(np.sqrt((frames**2).mean(axis=1)) >= _AUDIBLE)
+    return samples[loud[0] * _FRAME : (loud[-1] + 1) * _FRAME]
+
+
+def _in_room(samples: Pcm16, room: Pcm16, size: int) -> Pcm16:
+    """Whole packets that end with the line: a packet's first samples may be room."""
+    length = -(-samples.size // size) * size
+    out = room[:length].astype(np.int32)
+    out[length - samples.size :] += samples
+    return np.clip(out, -32768, 32767).astype(np.int16)
+
+
+def _packets(samples: Pcm16, size: int) -> list[bytes]:
+    return [samples[at : at + size].tobytes() for at in range(0, samples.size - size + 1, size)]
