@@ -1,90 +1,126 @@
-"""Which language a text is in: script first, then words and letters that only one language has.
+"""Which language a text is in, and when a conversation changes its language.
 
-Cues from languages.md §6; a statistical identifier may join later for longer texts.
+The script first; then words and letters that one language has (``lexicon``) and, for Latin script, the
+statistical identifier CLD2 restricted to the languages in question. The order and the rule of ``Followed``
+are those of languages.md §6.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+import pycld2
+
+from selam_agent.languages.lexicon import LETTERS, LOANS, MARKS, WORDS
 from selam_agent.languages.normalise import words
 
+_ETHIOPIC = re.compile("[\u1200-\u139f\u2d80-\u2ddf\uab00-\uab2f]")
+_LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 _SCRIPTS = {"am": "Ethiopic", "ti": "Ethiopic"}
 
-_WORDS: dict[str, frozenset[str]] = {
-    code: frozenset(listed.split())
-    for code, listed in {
-        "am": """
-            ነው ናት ናቸው አለ ላይ ውስጥ እንዴት ምንድን ያለ አዎ አይ አይደለም እሺ ቆይ አቁም ሰላም ጤና እኔ ማን ምን ስንት ዛሬ ነገ ጠዋት
-            ማታ እባክዎ አመሰግናለሁ እፈልጋለሁ ቀጠሮ ሰኞ ማክሰኞ ዓርብ ቅዳሜ እሑድ ገባኝ ጥሩ ደህና
-        """,
-        "ti": """
-            እዩ እያ ኣሎ ከመይ ናብ ካብ ኣብ ምስ እንታይ ክንደይ ሎሚ እወ ኣይኮነን ኣይፋል ሕራይ ጽቡቕ ልክዕ ጽናሕ በጃኹም ደሓን የቐንየለይ
-            የድልየኒ መን ጽባሕ ስምካ ይኹን ኣለኻ ዕለት
-        """,
-        "so": """
-            waa waan waxaan waxaad iyo oo ah ku ka ayaa maxaa tahay yahay inaan sidee haa maya
-            haye sug jooji joogso salaan salaamu mahadsanid maanta berri subax fadlan rabaa
-            hagaag immisa dhakhtar ballan isniin talaado arbaco khamiis jimce sabti axad nabad
-            maxaan baan
-        """,
-        "om": """
-            fi kan akka irra itti hin jira jirta keessa kun ani ati maal eessa meeqa eeyyee lakki
-            tole dhaabi eegi nagaa nagaatti galatoomi maaloo har'i guyyaa maqaan kee eenyu akkam
-            nan barbaada sirrii dhuguma turi ishii hayyee
-        """,
-        "en": """
-            the is are what my your you how to want need please thank thanks yes hello good
-            morning no wait time day it in i at of and appointment doctor goodbye can say monday
-            tuesday wednesday thursday friday saturday sunday today tomorrow
-        """,
-    }.items()
-}
-
-# Loans that occur in all of them say nothing.
-_LOANS = frozenset(("ok", "okay", "stop", "hello", "hi", "bye"))
-
-_LETTERS: dict[str, re.Pattern[str]] = {
-    "ti": re.compile("\\bኣ|[\u1250-\u1257\u12b8-\u12bf]"),
-    "am": re.compile("(?:ዋል|ታል|ኛል|ለሁ)\\b|\\bአ|[ኘኙኚኛኜኝኞዠዡዢዣዤዥዦ]"),
-    "om": re.compile(r"\w'\w|ny|ph|(?:aa|ee|ii|oo|uu)\b"),
-    "so": re.compile(r"kh|\b[xc](?:aa|a|u|i|o|e)|dh\b|\w[^aeiou\s]x\w"),
-    "en": re.compile(r"th|wh|ing\b|'(?:s|t|m|re|ll|d|ve)\b|o'clock|tion"),
-}
+# CLD2 knows Afar, which is none of ours and near to Oromo (languages.md §6).
+_NEAREST = {"aa": "om"}
+# Below this CLD2 guesses: single words are wrong half of the time.
+_CLD2_WORDS, _CLD2_LETTERS = 3, 8
+_WORD, _MARK, _LETTER, _LETTERS_AT_MOST, _CLD2 = 2.0, 1.5, 0.5, 1.5, 3.0
+# Anything less than this is no reason to doubt the language of the conversation.
+_MARGIN = 0.5
+# So many words, or two turns in a row, move a conversation to another language.
+CHANGE_WORDS = 4
 
 
 def identify(text: str, allowed: Sequence[str], current: str) -> str:
     """The language of one utterance, one of ``allowed``; ``current`` where nothing speaks against it.
-
-    A text of fewer than four words leaves the current language only for words that are known to be
-    another's, or another script; the caller of this function may also want two turns to agree.
 
     Args:
         text: what was said or written.
         allowed: ISO 639-1 codes; others are never returned (unless none are allowed).
         current: the session's language, the answer in doubt.
     """
-    ethiopic = len(re.findall("[\u1200-\u139f\u2d80-\u2ddf\uab00-\uab2f]", text))
-    latin = len(re.findall("[A-Za-z\u00c0-\u024f]", text))
+    script = script_of(text)
     heard = words(text, "")
-    if not (ethiopic or latin) or all(word in _LOANS for word in heard):
+    loans = all(word in LOANS for word in heard)
+    if script is None or (loans and (script == "Latin" or written_in(current) == script)):
         return current
-    script = "Ethiopic" if ethiopic >= latin else "Latin"
-    fitting = [code for code in allowed if _SCRIPTS.get(code, "Latin") == script]
-    if not fitting:
-        return current
-    scores = {code: _score(text, heard, code) for code in fitting}
+    fitting = [code for code in allowed if written_in(code) == script]
+    if len(fitting) < 2:
+        return fitting[0] if fitting else current
+    scores = {code: _score(heard, code) for code in fitting}
+    if script == "Latin":
+        guessed = _cld2(heard, fitting)
+        if guessed is not None:
+            scores[guessed] += _CLD2
     best = max(fitting, key=lambda code: (scores[code], code == current))
     if current not in scores:
         return best
-    # Letters alone are weak evidence; a short text must bring a word.
-    margin = 2.0 if len(heard) < 4 else 1.0
-    return best if scores[best] >= scores[current] + margin else current
+    return best if scores[best] >= scores[current] + _MARGIN else current
 
 
-def _score(text: str, heard: tuple[str, ...], code: str) -> float:
-    """Two points for each word of the language, half a point for each telling letter, at most two."""
-    known = sum(2.0 for word in heard if word in _WORDS.get(code, ()))
-    letters = _LETTERS.get(code)
-    return known + (min(2.0, 0.5 * len(letters.findall(text.lower()))) if letters else 0.0)
+def script_of(text: str) -> str | None:
+    """``Ethiopic`` or ``Latin``, whichever has more words (a tie is Ethiopic); None without letters."""
+    ethiopic = sum(bool(_ETHIOPIC.search(word)) for word in text.split())
+    latin = sum(bool(_LATIN.search(word)) for word in text.split())
+    if not (ethiopic or latin):
+        return None
+    return "Ethiopic" if ethiopic >= latin else "Latin"
+
+
+def written_in(code: str) -> str:
+    """The script of a language."""
+    return _SCRIPTS.get(code, "Latin")
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The language of a conversation that follows its caller.
+
+    One short turn in another language changes nothing: it takes two in a row, or one of four words. So
+    it does not matter that single words are often misjudged.
+
+    Attributes:
+        language: of the answers.
+        doubt: the other language that the last turn was in, if it was too short to follow.
+    """
+
+    language: str
+    doubt: str | None = None
+    begun: bool = False
+
+    def after(self, heard: str, text: str, *, told: bool = False) -> Followed:
+        """What follows from a turn in ``heard``.
+
+        ``told``: the recogniser itself says so. A first turn in a script that the language is not written
+        in is no matter of doubt either: the language was only the voice's so far.
+        """
+        sure = told or (not self.begun and written_in(heard) != written_in(self.language))
+        if heard == self.language:
+            return replace(self, doubt=None, begun=True)
+        if sure or heard == self.doubt or len(words(text, "")) >= CHANGE_WORDS:
+            return Followed(heard, None, True)
+        return Followed(self.language, heard, True)
+
+
+def _score(heard: tuple[str, ...], code: str) -> float:
+    known = sum(_WORD for word in heard if word in WORDS.get(code, ()) and word not in LOANS)
+    if code not in LETTERS:
+        return known
+    plain = " ".join(heard)
+    marks, letters = len(MARKS[code].findall(plain)), len(LETTERS[code].findall(plain))
+    return known + _MARK * marks + min(_LETTERS_AT_MOST, _LETTER * letters)
+
+
+def _cld2(heard: tuple[str, ...], fitting: Sequence[str]) -> str | None:
+    """The likeliest of the languages that fit; None for texts that are too short, or in none of them."""
+    if len(heard) < _CLD2_WORDS or sum(map(len, heard)) < _CLD2_LETTERS:
+        return None
+    try:
+        _, _, guesses = pycld2.detect(" ".join(heard), isPlainText=True, bestEffort=True)
+    except pycld2.error:
+        return None
+    for _, code, _, _ in guesses:
+        code = _NEAREST.get(code, code)
+        if code in fitting:
+            return str(code)
+    return None

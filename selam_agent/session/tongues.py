@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from selam_agent.languages.identify import identify
+from selam_agent.languages.identify import Followed, identify, script_of, written_in
 from selam_agent.languages.packs import Packs
 from selam_agent.ports import Transcript
 from selam_agent.session.config import SessionConfig
@@ -23,6 +23,7 @@ class Tongues:
         self._language = config.language
         self._pair = config.languages if config.translation == "interpreter" else ()
         self._spoken = config.languages or self._packs.languages
+        self._followed = Followed(self._speaking())
 
     @property
     def expected(self) -> str | None:
@@ -36,14 +37,33 @@ class Tongues:
 
     def heard(self, transcript: Transcript) -> str:
         """The language of these words: the recogniser's, where it says one, or the text's."""
-        if transcript.language in self._spoken:
-            return str(transcript.language)
-        # In doubt whoever was spoken to answers.
-        return identify(transcript.text, self._spoken, self._speaking())
+        told = self._told(transcript)
+        if told is not None:
+            return told
+        # In doubt: between two people, whoever was spoken to answers.
+        current = self._speaking() if self._pair else self._language or self._followed.language
+        return identify(transcript.text, self._spoken, current)
 
-    def answer(self, heard: str) -> str:
-        """The language of the answer to words in ``heard``."""
+    def answer(self, transcript: Transcript) -> str:
+        """The language of the answer to these words, if they are a turn."""
+        heard = self.heard(transcript)
         if self._pair:
             one, other = self._pair
             return other if heard == one else one
-        return self._language or heard
+        return self._language or self._after(transcript, heard).language
+
+    def settle(self, transcript: Transcript) -> str:
+        """They are: ``answer``, and what follows for the next turns."""
+        answer = self.answer(transcript)
+        self._followed = self._after(transcript, self.heard(transcript))
+        return answer
+
+    def _after(self, transcript: Transcript, heard: str) -> Followed:
+        return self._followed.after(heard, transcript.text, told=self._told(transcript) is not None)
+
+    def _told(self, transcript: Transcript) -> str | None:
+        """The recogniser's language, unless the text cannot be in it."""
+        code = transcript.language
+        if code is None or code not in self._spoken:
+            return None
+        return code if script_of(transcript.text) in (None, written_in(code)) else None

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selam_agent.languages.identify import identify
+from selam_agent.languages.identify import Followed, identify, script_of
 from selam_agent.languages.packs import load
 
 PACKS = load()
@@ -29,10 +31,71 @@ def test_a_language_keeps_its_own_phrases(code: str) -> None:
         ("", "so", "so"),
         ("123 😀", "ti", "ti"),
         ("አይ። ሰኞ።", "so", "am"),
+        ("ሰላም", "en", "am"),
+        ("ሰላም", "ti", "ti"),
+        ("tole", "en", "om"),
+        ("haa", "en", "so"),
+        ("eegi", "so", "om"),
+        ("jaha", "so", "om"),
+        ("እወ", "am", "ti"),
     ],
 )
 def test_table(text: str, current: str, code: str) -> None:
     assert identify(text, ALL, current) == code
+
+
+HELD_OUT = {
+    path.stem: [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    for path in (Path(__file__).parent / "held_out").glob("*.txt")
+}
+
+
+def test_there_are_fifty_held_out_sentences_per_language() -> None:
+    assert {code: len(set(lines)) for code, lines in HELD_OUT.items()} == dict.fromkeys(ALL, 50)
+
+
+@pytest.mark.parametrize("current", ALL)
+@pytest.mark.parametrize("code", ALL)
+def test_sentences_that_no_rule_was_made_from(code: str, current: str) -> None:
+    """Whatever the language of the conversation is so far."""
+    right = [identify(line, ALL, current) == code for line in HELD_OUT[code]]
+    assert sum(right) >= 0.95 * len(right)
+
+
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [("ሰላም ok", "Ethiopic"), ("አቁም please stop", "Latin"), ("12:30", None), ("", None), ("አዎ", "Ethiopic")],
+)
+def test_script(text: str, script: str | None) -> None:
+    assert script_of(text) == script
+
+
+LONG = "one two three four"
+
+
+@pytest.mark.parametrize(
+    ("turns", "languages"),
+    [
+        ([("so", "haa")], ["en"]),
+        ([("so", "haa"), ("so", "maya")], ["en", "so"]),
+        ([("so", "haa"), ("en", "yes"), ("so", "maya")], ["en", "en", "en"]),
+        ([("so", "haa"), ("om", "tole"), ("om", "lakki")], ["en", "en", "om"]),
+        ([("so", LONG), ("en", "yes"), ("en", "no")], ["so", "so", "en"]),
+        # At first the language is only that of the voice; another script leaves no doubt.
+        ([("am", "ሰላም"), ("en", "yes"), ("en", "no")], ["am", "am", "en"]),
+        ([("en", "yes"), ("am", "አዎ"), ("am", "አይ")], ["en", "en", "am"]),
+    ],
+)
+def test_a_conversation_keeps_its_language(turns: list[tuple[str, str]], languages: list[str]) -> None:
+    followed, seen = Followed("en"), []
+    for heard, text in turns:
+        followed = followed.after(heard, text)
+        seen.append(followed.language)
+    assert seen == languages
+
+
+def test_the_recognisers_word_is_taken() -> None:
+    assert Followed("en", begun=True).after("so", "haa", told=True).language == "so"
 
 
 def test_only_allowed_languages() -> None:
