@@ -253,6 +253,8 @@ _KINDS: dict[str, type[ClientEvent]] = {
         Response,
         ResponseDelta,
         AudioChunk,
+        InputLevel,
+        Suggestions,
         AudioEnd,
         Clear,
         ToolCall,

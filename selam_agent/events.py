@@ -13,6 +13,8 @@ transcription        what the caller said: text*, is_final*
 response             what the agent answers: text*, once per reply
 response_delta       a piece of it while the model writes
 audio_chunk          a piece of speech: audio*
+input_level          how loud the microphone is, and the gate (opt-in; at most 10 a second)
+suggestions          what a rule-based agent understands now (opt-in; after each reply)
 audio_end            the reply's last event: total_chunks*; exactly once per reply that sent
                      a response or a chunk
 clear                buffering clients drop what they have not played
@@ -121,7 +123,10 @@ class ResponseDelta(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioChunk(Event):
-    """``audio``: encoded bytes of ``duration_ms``; ``words`` in ms of the reply's audio."""
+    """``audio``: encoded bytes of ``duration_ms`` from ``start_ms`` on; ``words`` in ms of the reply's audio.
+
+    ``start_ms`` goes back where a phrase is said again.
+    """
 
     name: ClassVar[str] = "audio_chunk"
     audio: bytes
@@ -133,6 +138,29 @@ class AudioChunk(Event):
     turn_id: int
     reply_id: str
     words: tuple[Word, ...] = ()
+    start_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputLevel(Event):
+    """The loudest 20 ms frame since the last such event.
+
+    ``rms`` and ``gate`` in int16 units: below the gate (``vad_threshold``) nothing is speech.
+    ``voiced``: whether a frame was taken for speech.
+    """
+
+    name: ClassVar[str] = "input_level"
+    rms: float
+    gate: float
+    voiced: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestions(Event):
+    """Up to four phrases that can be said now."""
+
+    name: ClassVar[str] = "suggestions"
+    phrases: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,6 +117,7 @@ class Actor:
         if self.config.greeting:
             protected = self.config.uninterruptible_greeting
             self._replies.say(self.config.greeting, protected=protected, trigger="greeting")
+        self._suggest()
 
     def _started(self, *, resumed: bool = False) -> events.SessionStarted:
         return announcement.started(
@@ -191,8 +192,13 @@ class Actor:
         if was_current:
             self._listening.turns.agent_stopped()
             self._answering.advance()
+            self._suggest()
         if last:
             self._ending = self._ending or End(last)
+
+    def _suggest(self) -> None:
+        if self.config.suggestions:
+            self._line.send(events.Suggestions(phrases=self._replies.suggestions()))
 
     def _typed(self, text: str) -> None:
         protected = self._replies.protected

@@ -38,7 +38,7 @@ class SessionConfig:
     ``silence_prompt_s``: after so long a silence the agent asks whether the caller is there, and after
     as long again says goodbye; 0: never; None: the server's. ``filler_ms``: what the agent says when the
     model is silent for so long; 0: nothing; None: the server's.
-    ``decisions``: whether the client wants ``decision`` events. ``max_session_s``: a limit below the
+    ``decisions``, ``input_level``, ``suggestions``: whether the client wants these events. ``max_session_s``: a limit below the
     server's own, or None.
     ``signals``: whether the client is told of ``events_signals``.
     ``hints``: words the recogniser may expect. ``volume``: 0–100 per cent of the voice's own loudness.
@@ -67,6 +67,8 @@ class SessionConfig:
     silence_prompt_s: float | None = None
     filler_ms: int | None = None
     decisions: bool = False
+    input_level: bool = False
+    suggestions: bool = False
     max_session_s: float | None = None
     signals: bool = False
     hints: tuple[str, ...] = ()

@@ -42,6 +42,8 @@ class Ears:
         self._next_ms = 0
         self._max_pending_s = settings.max_pending_s
         self._stream_begun: float | None = None
+        # The loudest frame since ``take_level``, and whether one was voiced.
+        self._loudest, self._any_voiced = 0.0, False
         self._received_s = 0.0
 
     @property
@@ -53,6 +55,12 @@ class Ears:
     def too_quiet_ms(self) -> int:
         """How long speech-like sound has stayed under the gate, in this run of it."""
         return self._gate.too_quiet_ms
+
+    def take_level(self) -> tuple[float, bool]:
+        """RMS of the loudest frame since the last call, int16 units, and whether any frame was voiced."""
+        level = self._loudest, self._any_voiced
+        self._loudest, self._any_voiced = 0.0, False
+        return level
 
     def set_threshold(self, vad_threshold: float) -> None:
         """RMS of a 20 ms frame in int16 units below which nothing is speech, from now on."""
@@ -103,6 +111,8 @@ class Ears:
             self._kept.append((self._next_ms, heard.audio))
             self._next_ms += len(part) * FRAME_MS
             voiced = heard.voiced if suspect is None else heard.voiced & ~suspect
+            self._loudest = max(self._loudest, float(heard.rms.max(initial=0.0)))
+            self._any_voiced = self._any_voiced or bool(voiced.any())
             yield [bool(each) for each in voiced]
 
     def take(self, start_ms: int, end_ms: int) -> Pcm16:

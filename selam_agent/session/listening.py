@@ -29,6 +29,9 @@ from selam_agent.session.silence import Prompt, Silence
 from selam_agent.session.turn_settings import turn_settings
 from selam_agent.settings import Settings
 
+# At most so often a meter is told how loud it is.
+_LEVEL_EVERY_S = 0.1
+
 
 class Listening:
     """See the module's docstring. ``turns`` is the turn-taker; ``on``: whether the client wants it."""
@@ -61,6 +64,7 @@ class Listening:
         self._warned_quiet = False
         # The turn whose beginning was told and whose end was not.
         self._told_turn: int | None = None
+        self._level_told = 0.0
 
     def configure(self, config: SessionConfig) -> None:
         """New wishes of the client, between two turns."""
@@ -94,6 +98,7 @@ class Listening:
         self._ask_interim()
         self._mind_silence()
         self._warn_if_quiet()
+        self._tell_level(message.arrived)
         return len(pcm) / SAMPLE_RATE
 
     async def _decode(self, message: Heard) -> Pcm16:
@@ -223,6 +228,13 @@ class Listening:
             self._replies.say(says["still_there"])
         elif prompt is Prompt.LEAVE:
             self._replies.say(says["goodbye"], last="silence")
+
+    def _tell_level(self, arrived: float) -> None:
+        if not self._config.input_level or arrived - self._level_told < _LEVEL_EVERY_S:
+            return
+        self._level_told = arrived
+        rms, voiced = self._ears.take_level()
+        self._emit(events.InputLevel(rms=round(rms, 1), gate=self._config.vad_threshold, voiced=voiced))
 
     def _warn_if_quiet(self) -> None:
         if self._warned_quiet or self._ears.too_quiet_ms < self._settings.turns.too_quiet_ms:

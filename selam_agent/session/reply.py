@@ -237,6 +237,7 @@ class Reply:
                 format=chunk.format,
                 sample_rate=chunk.sample_rate,
                 index=index,
+                start_ms=start_ms(chunk),
                 duration_ms=duration_ms,
                 text=self.spoken.next_text(end_ms),
                 words=self.spoken.next_words(end_ms),

@@ -48,6 +48,7 @@ def _audio_chunk(event: AudioChunk, *, binary: bool) -> dict[str, Any]:
         "format": event.format,
         "sample_rate": event.sample_rate,
         "index": event.index,
+        "start_ms": round(event.start_ms, 3),
         "duration_ms": round(event.duration_ms, 3),
         "text": event.text,
         "turn_id": event.turn_id,

@@ -87,6 +87,8 @@ class _StartSession(_Wishes):
     silence_prompt_s: Annotated[float, Field(ge=0, le=3_600, allow_inf_nan=False)] | None = None
     filler: Annotated[int, Field(ge=0, le=30_000)] | None = None
     decisions: StrictBool = False
+    input_level: StrictBool = False
+    suggestions: StrictBool = False
 
 
 class _Resume(BaseModel):
@@ -144,6 +146,8 @@ def parse_start(data: object, default_voice: str) -> Start | Resume:
             silence_prompt_s=wish.silence_prompt_s,
             filler_ms=wish.filler,
             decisions=wish.decisions,
+            input_level=wish.input_level,
+            suggestions=wish.suggestions,
             **_common(wish),
         ),
         wish.binary,
