@@ -89,7 +89,7 @@ class ResponseDelta(ClientEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioChunk(ClientEvent):
-    """``audio``: encoded bytes; ``words``: (word, start, end) in ms of the reply's audio."""
+    """``audio``: encoded bytes; ``start_ms`` and ``words`` (word, start, end) in ms of the reply's audio."""
 
     name: ClassVar[str] = "audio_chunk"
     audio: bytes = b""
@@ -100,6 +100,25 @@ class AudioChunk(ClientEvent):
     turn_id: int = 0
     reply_id: str = ""
     words: tuple[tuple[str, int, int], ...] = ()
+    start_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputLevel(ClientEvent):
+    """How loud the microphone is, and the gate below which nothing is speech: RMS in int16 units."""
+
+    name: ClassVar[str] = "input_level"
+    rms: float = 0.0
+    gate: float = 0.0
+    voiced: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestions(ClientEvent):
+    """Up to four phrases that can be said now."""
+
+    name: ClassVar[str] = "suggestions"
+    phrases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,6 +316,8 @@ def parse_event(name: str, payload: Mapping[str, Any]) -> ClientEvent:
                 base64.b64decode(audio, validate=True) if isinstance(audio, str) else bytes(audio)
             )
             values["words"] = tuple((str(w), int(s), int(e)) for w, s, e in values.get("words") or ())
+        elif kind is Suggestions:
+            values["phrases"] = tuple(map(str, values.get("phrases") or ()))
     except (binascii.Error, TypeError, ValueError):
         return Unknown(event=name, raw=payload, received=now)
     return kind(raw=payload, received=now, **values)

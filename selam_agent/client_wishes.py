@@ -51,3 +51,5 @@ class StartWishes(Wishes, total=False):
     silence_prompt_s: float | None
     filler: int | None
     decisions: bool | None
+    input_level: bool | None
+    suggestions: bool | None
