@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from selam_agent import app_engines
+from selam_agent import app_engines, app_page
 from selam_agent.errors import SettingsError
 from selam_agent.languages import packs as language_packs
 from selam_agent.languages.packs import Packs
@@ -124,6 +124,9 @@ class App:
             gauges=self._gauges,
             counters=self._counters,
             socket_path=_SOCKET_PATH,
+            page=app_page.page(self.engines, self.packs, self.voices),
+            say=app_page.say(self.engines, self.packs),
+            owner_of=self.registry.owner_of,
         )
         origins = origin_check(Origins(self.settings.server.cors_origins), socket_path=_SOCKET_PATH)
         web_app = web.Application(middlewares=[origins, rest.guard])
@@ -178,6 +181,17 @@ class App:
             self._runner = None
         await self._sio.eio.end_tasks()
         await app_engines.close(self.engines)
+
+    def page_link(self, base: str | None = None) -> str | None:
+        """The page's address with a token that opens it once, within ten minutes; None: no key would.
+
+        The token stands behind ``#``, which browsers keep to themselves. ``base``: another address
+        under which the server is reached.
+        """
+        key = self.keys.an_owner()
+        if key is None:
+            return None
+        return f"{base or self.url}/#token={self.tokens.create(key, expires_in_seconds=600, renewable=True)}"
 
     def voices(self) -> list[dict[str, Any]]:
         """Every voice, and which of its engines would speak here (None: none is configured)."""

@@ -80,6 +80,8 @@ def _announce(app: App, port: int) -> None:
 
 def _greet(app: App) -> None:
     _say(f"selam-agent listens on {app.url}", "bold green")
+    if (link := app.page_link()) is not None:
+        _say(f"Talk to it, within ten minutes: {link}", "bold")
     _say(f"Engines: {engines_line(app.engines)}")
     _say(recogniser_line(app.engines), "yellow")
     if app.new_key is not None:

@@ -206,6 +206,12 @@ class KeyStore:
         except SettingsError as error:
             log.warning("%.0f s of audio of %s are not counted: %s", seconds, key_id, error)
 
+    def an_owner(self) -> Key | None:
+        """A key that opens the voice agent, the oldest, if there is one."""
+        if self._outside is not None:
+            return self._outside_key
+        return next((key for key in self.list() if key.tier is Tier.OWNER and key.revoked is None), None)
+
     @property
     def empty(self) -> bool:
         """Whether no key at all would be accepted."""

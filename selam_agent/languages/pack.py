@@ -109,7 +109,8 @@ class Pack:
     """One language. ``clock``: how hours are counted: ``international``, ``ethiopian`` or ``both``.
 
     ``phrases`` and ``slots``: what a caller may say, exactly as the embedded recogniser learned it.
-    ``says``: what the server itself says. ``needs_review``: no native speaker has confirmed it yet.
+    ``says``: what the server itself says; ``page``: what the web page shows, English where it has none.
+    ``needs_review``: no native speaker has confirmed it yet.
     """
 
     code: str
@@ -124,6 +125,7 @@ class Pack:
     phrases: Mapping[str, tuple[str, ...]]
     slots: Mapping[str, tuple[str, ...]]
     says: Mapping[str, str]
+    page: Mapping[str, str]
     stop_words: tuple[str, ...]
     backchannels: tuple[str, ...]
     turns: TurnWords

@@ -37,6 +37,7 @@ def read_pack(table: Table) -> Pack:
         phrases=MappingProxyType({key: phrases.strings(key) for key in phrases.keys()}),  # noqa: SIM118
         slots=MappingProxyType({key: slots.strings(key, _SLOT_SIZES.get(key)) for key in slots.keys()}),  # noqa: SIM118
         says=MappingProxyType(table.texts("says")),
+        page=MappingProxyType(table.texts("page", optional=True)),
         stop_words=turns.strings("stop_words"),
         backchannels=turns.strings("backchannels"),
         turns=_turns(turns),

@@ -38,8 +38,8 @@ class SessionConfig:
     ``silence_prompt_s``: after so long a silence the agent asks whether the caller is there, and after
     as long again says goodbye; 0: never; None: the server's. ``filler_ms``: what the agent says when the
     model is silent for so long; 0: nothing; None: the server's.
-    ``decisions``, ``input_level``, ``suggestions``: whether the client wants these events. ``max_session_s``: a limit below the
-    server's own, or None.
+    ``decisions``, ``input_level``, ``suggestions``: whether the client wants these events.
+    ``max_session_s``: a limit below the server's own, or None.
     ``signals``: whether the client is told of ``events_signals``.
     ``hints``: words the recogniser may expect. ``volume``: 0–100 per cent of the voice's own loudness.
     ``tool_timeouts``: seconds a tool of this name may take, where not the server's.

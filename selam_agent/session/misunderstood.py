@@ -36,7 +36,7 @@ class Misunderstood:
             events.Notice(
                 code="not_understood",
                 message="A sound without words was ignored." if noise else "The caller was not understood.",
-                details={"reason": reason, "turn_id": turn.turn},
+                details={"reason": reason, "turn_id": turn.turn, "ignored": noise},
             )
         )
         if noise or turn.muted:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping
+from html import escape
 from importlib.abc import Traversable
 from importlib.resources import files
 from typing import Any, Final
@@ -22,6 +24,7 @@ _TYPES: Final = {
     "txt": "text/plain",
     "woff2": "font/woff2",
 }
+_PLACE: Final = re.compile(r"\{\{(\w+)\}\}")
 _TEXT: Final = ("css", "html", "js", "json", "txt")
 _HEADERS: Final = {
     "Content-Security-Policy": (
@@ -40,11 +43,14 @@ class Page:
 
     Args:
         facts: what ``page/facts.json`` says: the languages with their voices, phrases and texts.
+        texts: English, for the ``{{name}}`` in ``index.html``: the page reads well before a script runs.
     """
 
-    def __init__(self, facts: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(self, facts: Callable[[], Mapping[str, Any]], texts: Mapping[str, str]) -> None:
         self._facts = facts
         self._files = dict(_read(files("selam_agent.wire").joinpath("web"), ""))
+        index = self._files["index.html"].decode()
+        self._files["index.html"] = _PLACE.sub(lambda match: escape(texts.get(match[1], "")), index).encode()
 
     def attach(self, app: web.Application) -> None:
         app.router.add_get("/", self._index)

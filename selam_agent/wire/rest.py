@@ -1,11 +1,10 @@
-"""The HTTP routes beside the sockets: health, voices, metrics, and the page at ``/``."""
+"""The HTTP routes beside the sockets: health, voices, metrics, the page at ``/`` and its synthetic caller."""
 
 from __future__ import annotations
 
 import ipaddress
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 
 import orjson
@@ -17,19 +16,15 @@ from selam_agent.store import KeyStore
 from selam_agent.wire.auth import request_key
 from selam_agent.wire.counters import Counters
 from selam_agent.wire.envelope import error_response
+from selam_agent.wire.page import PREFIX, Page
+from selam_agent.wire.say import Say
 
 log = logging.getLogger(__name__)
 
 _OPEN_PATHS = ("/", "/healthz", "/readyz", "/metrics", "/favicon.ico", "/favicon.svg")
+# Besides a key, the resume token of a live session opens these: a page may have no key.
+_SESSION_PATHS = ("/v1/say",)
 _FORWARDED = (hdrs.FORWARDED, hdrs.X_FORWARDED_FOR)
-_PAGE_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-
 Gauges = Mapping[str, tuple[str, float]]
 
 
@@ -42,6 +37,9 @@ class Rest:
         not_ready: the reasons why sessions cannot be served yet; empty when they can.
         gauges: name → (help, value), asked at each scrape.
         socket_path: left to Socket.IO, which asks for the key itself.
+        page: the web page, open to everybody.
+        say: the synthetic caller.
+        owner_of: id of the key whose session a resume token belongs to.
     """
 
     def __init__(
@@ -53,6 +51,9 @@ class Rest:
         gauges: Callable[[], Gauges],
         counters: Counters,
         socket_path: str,
+        page: Page,
+        say: Say,
+        owner_of: Callable[[str], str | None],
     ) -> None:
         self._keys = keys
         self._voices = voices
@@ -60,15 +61,17 @@ class Rest:
         self._gauges = gauges
         self._counters = counters
         self._socket_path = socket_path
+        self._page = page
+        self._say = say
+        self._owner_of = owner_of
 
     def attach(self, app: web.Application) -> None:
-        app.router.add_get("/", self._index)
-        app.router.add_get("/favicon.ico", self._favicon)
-        app.router.add_get("/favicon.svg", self._favicon)
+        self._page.attach(app)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/v1/voices", self._list_voices)
+        app.router.add_get("/v1/say", self._say.answer)
 
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -76,8 +79,7 @@ class Rest:
         if request.path.startswith(self._socket_path):
             return await handler(request)
         try:
-            if request.path not in _OPEN_PATHS:
-                self._keys.check(request_key(request))
+            self._admit(request)
             return await handler(request)
         except AuthenticationError as error:
             challenge = {"WWW-Authenticate": "Bearer"}
@@ -98,11 +100,14 @@ class Rest:
             log.exception("%s %s failed", request.method, request.path)
             return error_response(500, "server_error", "internal_error", "The server could not answer.")
 
-    async def _index(self, _: web.Request) -> web.Response:
-        return _static("index.html", "text/html")
-
-    async def _favicon(self, _: web.Request) -> web.Response:
-        return _static("favicon.svg", "image/svg+xml")
+    def _admit(self, request: web.Request) -> None:
+        """Raises AuthenticationError where a key is needed and none is given."""
+        if request.path in _OPEN_PATHS or request.path.startswith(PREFIX):
+            return
+        secret = request_key(request)
+        if request.path in _SESSION_PATHS and secret and self._owner_of(secret) is not None:
+            return
+        self._keys.check(secret)
 
     async def _healthz(self, _: web.Request) -> web.Response:
         return _json({"status": "ok"})
@@ -131,12 +136,6 @@ def _is_local(request: web.Request) -> bool:
         return ipaddress.ip_address(request.remote).is_loopback
     except ValueError:
         return False
-
-
-def _static(name: str, content_type: str) -> web.Response:
-    body = files("selam_agent.wire").joinpath("web", name).read_bytes()
-    charset = "utf-8" if content_type == "text/html" else None
-    return web.Response(body=body, content_type=content_type, charset=charset, headers=_PAGE_HEADERS)
 
 
 def _json(data: Any, *, status: int = 200) -> web.Response:

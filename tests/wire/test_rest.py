@@ -33,7 +33,8 @@ async def test_open_routes(app: App) -> None:
     assert (await get(app, "/readyz"))[:2] == (200, {"status": "ready"})
     status, page, headers = await get(app, "/")
     assert status == 200 and "/v1/audio/agent" in page and headers["Content-Type"].startswith("text/html")
-    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "default-src 'self'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
     assert (await get(app, "/favicon.ico"))[0] == (await get(app, "/favicon.svg"))[0] == 200
 
 
@@ -125,3 +126,48 @@ async def test_a_busy_port_is_a_clear_error(app: App, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=f"server.port: cannot listen on 127.0.0.1:{app.port}"):
         await second.start()
     await second.stop()
+
+
+async def test_the_page_and_what_it_is_made_of(app: App) -> None:
+    status, page, headers = await get(app, "/")
+    assert status == 200 and "{{" not in page
+    tag = headers["ETag"]
+    assert (await get(app, "/", If_None_Match=tag))[0] == 304
+    for name, kind in {"app.js": "text/javascript", "style.css": "text/css"}.items():
+        status, _, headers = await get(app, f"/page/{name}")
+        assert status == 200 and headers["Content-Type"].startswith(kind)
+        assert headers["X-Content-Type-Options"] == "nosniff"
+    for path in ("/page/../rest.py", "/page/%2e%2e/rest.py", "/page/none.js", "/page/"):
+        assert (await get(app, path))[0] in (401, 404)
+    _, facts, _ = await get(app, "/page/facts.json")
+    english = next(each for each in facts["languages"] if each["code"] == "en")
+    assert {each["name"] for each in english["voices"]} == {"aria", "andrew"}  # those that can speak here
+    assert "Hello." in english["phrases"][0] and english["texts"]["start"]
+
+
+async def test_the_synthetic_caller_says_what_the_recogniser_knows(app: App) -> None:
+    path = "/v1/say?language=en&text="
+    assert (await get(app, path + "Hello."))[0] == 401
+    async with aiohttp.ClientSession(headers={"X-API-Key": KEY}) as http:
+        async with http.get(f"{app.url}{path}Hello.") as answer:
+            assert (answer.status, answer.content_type) == (200, "audio/wav")
+            assert (await answer.read()).startswith(b"RIFF")
+        async with http.get(f"{app.url}{path}Anything.") as answer:
+            assert (answer.status, (await answer.json())["error"]["code"]) == (400, "unknown_phrase")
+        for _ in range(60):
+            async with http.get(f"{app.url}{path}Hello.") as answer:
+                status = answer.status
+        assert status == 429 and answer.headers["Retry-After"]
+
+
+async def test_a_page_without_a_key_asks_with_its_session(app: App) -> None:
+    async with Client(app) as client:
+        await client.greet()
+        token = (await client.start())["resume_token"]
+        asked = "/v1/say?language=en&text=Hello."
+        assert (await get(app, "/v1/voices", Authorization=f"Bearer {token}"))[0] == 401
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(app.url + asked, headers={"Authorization": f"Bearer {token}"}) as answer,
+        ):
+            assert answer.status == 200

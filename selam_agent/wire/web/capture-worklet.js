@@ -14,7 +14,10 @@ class Capture extends AudioWorkletProcessor {
     this.sending = false;
     this.port.onmessage = ({ data }) => {
       if (data.sending && !this.sending) this.resampler.reset();
-      if (!data.sending && this.sending && this.filled) this.#send();
+      if (!data.sending && this.sending) {
+        if (this.filled) this.#send();
+        this.port.postMessage(null);
+      }
       this.sending = data.sending;
     };
   }

@@ -43,7 +43,8 @@ export class Microphone extends EventTarget {
     } else {
       await context.audioWorklet.addModule(new URL("./capture-worklet.js", import.meta.url));
       this.#capture = new AudioWorkletNode(context, "capture", { channelCount: 1, channelCountMode: "explicit" });
-      this.#capture.port.onmessage = ({ data }) => this.#sound(data, "pcm16");
+      this.#capture.port.onmessage = ({ data }) =>
+        data ? this.#sound(data, "pcm16") : this.dispatchEvent(new Event("rest"));
       this.#mix.connect(this.#capture).connect(context.destination); // silent, but it keeps the worklet at work
     }
     if (!ask) return "";
