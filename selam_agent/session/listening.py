@@ -90,7 +90,8 @@ class Listening:
             if number:
                 # Long audio is worked through in slices; other sessions go in between.
                 await asyncio.sleep(0)
-            self.turns.trusted = self._room.trusted
+            self.turns.over_agent.trusted = self._room.trusted
+            self.turns.over_agent.echo_suspected = self._room.suspected
             for voiced in verdicts:
                 self.act(self.turns.frame(voiced, arrived))
             self._mind_speech()
