@@ -121,7 +121,7 @@ class ResumePlayback:
     repeat: bool
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> Literal["no_words", "not_meant"]:
         """``no_words`` for a cough or a click, ``not_meant`` for a backchannel or an echo."""
         return "no_words" if self.repeat else "not_meant"
 

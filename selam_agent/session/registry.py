@@ -17,7 +17,7 @@ from selam_agent.ports import Outlet
 from selam_agent.session.actor import resume_failed
 from selam_agent.session.allowance import UNLIMITED, Accounts, Meter, Meters
 from selam_agent.session.config import MAX_GREETING, MAX_INSTRUCTIONS, Engines, SessionConfig
-from selam_agent.session.parts import House
+from selam_agent.session.parts import House, Watch
 from selam_agent.session.phrases import Phrases
 from selam_agent.session.session import Session
 from selam_agent.session.speaker import check_language, check_voice, choose
@@ -44,11 +44,14 @@ class Registry:
         settings: Settings,
         now: Callable[[ZoneInfo], datetime] = datetime.now,
         accounts: Accounts = UNLIMITED,
+        watch: Watch | None = None,
     ) -> None:
         self._engines = engines
         self._packs = packs
         self._settings = settings
-        self._house = House(engines=engines, packs=packs, settings=settings, phrases=Phrases(), now=now)
+        self._house = House(
+            engines=engines, packs=packs, settings=settings, phrases=Phrases(), now=now, watch=watch
+        )
         self._sessions: dict[str, Session] = {}
         # Owners of the sessions that ended last, by session, oldest first.
         self._ended: dict[str, str] = {}
