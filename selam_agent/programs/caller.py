@@ -103,17 +103,9 @@ class SimulatedCaller:
         self._again = 0.0
 
     async def call(
-        self,
-        script: Sequence[Say],
-        *,
-        language: str | None,
-        voice: str,
-        greeting: str | None = None,
-        between: Sequence[str] = (),
+        self, script: Sequence[Say], *, language: str, voice: str, greeting: str | None = None
     ) -> Recording:
-        """Speaks the script and hangs up. Without a ``language`` the server finds out for itself.
-
-        ``between``: two languages, of which each is to be interpreted into the other.
+        """Speaks the script and hangs up.
 
         Raises:
             CallFailed: a cue did not come.
@@ -127,8 +119,6 @@ class SimulatedCaller:
             output_sample_rate=_OUTPUT_RATE,
             playback="buffered",
             decisions=True,
-            translation="interpreter" if between else None,
-            languages=list(between) or None,
         )
         self._playout = Playout(session.sample_rate)
         self._begun = time.monotonic()
@@ -145,7 +135,7 @@ class SimulatedCaller:
                 task.cancel()
             await asyncio.gather(microphone, ears, return_exceptions=True)
         return combine(
-            language=language or session.language or "",
+            language=language,
             voice=voice,
             sent=self._mouth.sent,
             sent_rate=RATE,
