@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from selam_agent import event_loop
+from selam_agent import app_logs, event_loop
 from selam_agent.app import App
 from selam_agent.session.config import Engines
 from selam_agent.settings import Settings
@@ -27,6 +27,7 @@ def serve(settings: Settings, *, api_key: str | None, announce: bool) -> None:
     Raises:
         SettingsError: a setting cannot be used, or the address is taken.
     """
+    app_logs.configure(settings.log)
     with contextlib.suppress(KeyboardInterrupt):
         event_loop.run(_serve(settings, api_key, announce))
 

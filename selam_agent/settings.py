@@ -169,6 +169,13 @@ class Turns(Section):
     too_quiet_ms: int = 600
 
 
+class Log(Section):
+    """What is written to standard error. What callers say is written at ``debug`` only, audio never."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
 class Settings(Section):
     """The whole tree."""
 
@@ -179,3 +186,4 @@ class Settings(Section):
     translation: Translation = Translation()
     audio: Audio = Audio()
     turns: Turns = Turns()
+    log: Log = Log()
