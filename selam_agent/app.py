@@ -6,22 +6,23 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
-from selam_agent import app_engines, app_page
+from selam_agent import app_engines, app_page, metrics
+from selam_agent.app_metering import MeteredTranscriber, watch_loop
 from selam_agent.errors import SettingsError
 from selam_agent.languages import packs as language_packs
 from selam_agent.languages.packs import Packs
+from selam_agent.metrics import Metrics
 from selam_agent.session.config import Engines
 from selam_agent.session.registry import Registry
 from selam_agent.settings import Settings
 from selam_agent.store import KeyStore, Tier
+from selam_agent.watch import SessionWatch
 from selam_agent.wire import redact
-from selam_agent.wire.assemblyai.door import AssemblyAIDoor
-from selam_agent.wire.counters import Counters
 from selam_agent.wire.limits import Limits
 from selam_agent.wire.origins import Origins, origin_check
 from selam_agent.wire.rest import Rest
@@ -59,22 +60,23 @@ class App:
         self.keys = keys
         self.new_key = new_key
         self.port = 0
-        self.registry = Registry(engines=engines, packs=packs, settings=settings, accounts=keys)
+        self._numbers = Metrics()
+        self.registry = Registry(
+            engines=replace(engines, transcriber=MeteredTranscriber(engines.transcriber, self._numbers)),
+            packs=packs,
+            settings=settings,
+            accounts=keys,
+            watch=lambda session_id, owner: SessionWatch(session_id, owner, self._numbers),
+        )
         limits = limits or Limits(unauthenticated_sockets=settings.server.unauthenticated_sockets)
-        self._counters = Counters()
         self._sio = build_socketio(limits)
         self.tokens = TemporaryTokens(lambda key: keys.find(key.id) is not None)
-        self._door = SelamNamespace(self._sio, self.registry, keys, self.tokens, limits, self._counters)
-        self._assemblyai = AssemblyAIDoor(
-            registry=self.registry,
-            packs=packs,
-            keys=keys,
-            tokens=self.tokens,
-            turns=settings.turns,
-            limits=limits,
-        )
+        self._door = SelamNamespace(self._sio, self.registry, keys, self.tokens, limits, self._numbers)
         self._not_ready = [_WARMING]
         self._warming: asyncio.Task[None] | None = None
+        self._lag: asyncio.Task[None] | None = None
+        self._numbers.measure(metrics.SESSIONS, lambda: len(self.registry.sessions))
+        self._numbers.measure(metrics.OPEN_CONNECTIONS, lambda: self._door.connections)
         self._runner: web.AppRunner | None = None
         self._site: web.SockSite | None = None
         self._stopped = False
@@ -130,9 +132,8 @@ class App:
             keys=self.keys,
             voices=self.voices,
             not_ready=lambda: self._not_ready,
-            gauges=self._gauges,
-            counters=self._counters,
-            doors=(_SOCKET_PATH, "/v1/ws", "/v1/realtime"),
+            exposition=self._numbers.exposition,
+            socket_path=_SOCKET_PATH,
             page=app_page.page(self.engines, self.packs, self.voices),
             say=app_page.say(self.engines, self.packs),
             owner_of=self.registry.owner_of,
@@ -141,7 +142,6 @@ class App:
         web_app = web.Application(middlewares=[origins, rest.guard])
         rest.attach(web_app)
         self._sio.attach(web_app)
-        self._assemblyai.attach(web_app)
         listener = _bind(self.settings.server.host, self.settings.server.port)
         self.port = listener.getsockname()[1]
         self._runner = web.AppRunner(
@@ -153,6 +153,7 @@ class App:
         self._site = web.SockSite(self._runner, listener)
         await self._site.start()
         self._warming = asyncio.create_task(self._warm(), name="warm engines")
+        self._lag = asyncio.create_task(watch_loop(self._numbers), name="event loop lag")
         return self.port
 
     async def warm(self) -> None:
@@ -180,11 +181,12 @@ class App:
         if self._site is not None:
             await self._site.stop()
             self._site = None
-        if self._warming is not None:
-            self._warming.cancel()
-            await asyncio.gather(self._warming, return_exceptions=True)
+        for task in (self._warming, self._lag):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         await self.registry.aclose("shutdown")
-        await asyncio.gather(self._door.aclose(), self._assemblyai.aclose())
+        await self._door.aclose()
         await self._sio.shutdown()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -224,12 +226,6 @@ class App:
         await app_engines.warm(self.engines, self.packs)
         if self._not_ready == [_WARMING]:
             self._not_ready = []
-
-    def _gauges(self) -> Mapping[str, tuple[str, float]]:
-        return {
-            "selam_sessions": ("Live sessions.", len(self.registry.sessions)),
-            "selam_connections": ("Accepted and refused Socket.IO connections now.", self._door.connections),
-        }
 
 
 def _bind(host: str, port: int) -> socket.socket:

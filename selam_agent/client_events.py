@@ -180,6 +180,7 @@ class TurnMetrics(ClientEvent):
     speculation: str = ""
     dropped: int = 0
     wasted_ms: float = 0.0
+    first_token_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

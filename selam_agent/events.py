@@ -210,7 +210,8 @@ class TurnMetrics(Event):
     """Milliseconds, in order; they add up to ``v2v_ms``.
 
     ``v2v_ms``: from the acoustic end of the caller's speech to the first audible sample sent.
-    ``endpoint_ms``: silence waited for; ``stt_ms``, ``llm_ms`` (first fragment of text),
+    ``endpoint_ms``: silence waited for; ``stt_ms``, ``llm_ms`` (first fragment of text; of that
+    ``first_token_ms`` until the model's first words),
     ``tts_ms`` (first audio) and ``send_ms`` (encoding and pacing). What was ready before the turn
     was over costs nothing: ``speculation`` says whether the answer was prepared in the pause
     (``hit``), prepared in vain (``miss``) or not at all (``none``). ``dropped``: answers of this turn
@@ -231,6 +232,7 @@ class TurnMetrics(Event):
     speculation: str = "none"
     dropped: int = 0
     wasted_ms: float = 0.0
+    first_token_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,18 @@ class SpeechStopped(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpokenOver(Signal):
+    """Somebody spoke over the agent, and this was made of it.
+
+    ``words``, ``duration`` and ``energy`` stopped the agent; after ``no_words`` (a cough) and
+    ``not_meant`` (a backchannel, an echo) it goes on.
+    """
+
+    name: ClassVar[str] = "spoken_over"
+    verdict: Literal["words", "duration", "energy", "no_words", "not_meant"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyStarted(Signal):
     """The agent answers: everything of this reply follows. ``trigger``: ``server`` for its own phrases."""
 

@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "models": set(),
     "store": set(),
     "metrics": set(),
+    "watch": {"metrics"},
     "client": set(),
 }
 PURE = ("dialogue", "languages", "audio")

@@ -59,9 +59,13 @@ def test_the_wheel_has_everything_and_nothing_else(wheel: Path) -> None:
 def test_the_story_is_told_by_the_wheel_offline(installed: Path, tmp_path: Path) -> None:
     where = run(installed, tmp_path, "-c", "import selam_agent; print(selam_agent.__file__)")
     assert Path(where.stdout.strip()).is_relative_to(installed)
-    told = run(installed, tmp_path, "-m", "selam_agent.cli", "demo", "--lang", "am", "--json", "-")
+    told = run(installed, tmp_path, "-m", "selam_agent.cli", "demo", "--lang", "am", "--json", "report.json")
     assert told.returncode == 0, told.stderr[-3000:]
-    (call,) = json.loads(told.stdout)["calls"]
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    turns = len([line for line in AMHARIC.lines if not line.goes_on])
+    score = report["languages"]["am"]
+    assert score["turns"] == score["understood"] == score["exact"] == score["language_right"] == turns
+    (call,) = report["calls"]
     assert call["problems"] == []
     assert call["duration_ms"] <= 35_000
     assert [turn["who"] for turn in call["turns"]].count("caller") == len(AMHARIC.lines)
@@ -70,4 +74,4 @@ def test_the_story_is_told_by_the_wheel_offline(installed: Path, tmp_path: Path)
     assert (tmp_path / "demo" / "am.wav").stat().st_size > 500_000
     page = (tmp_path / "demo" / "index.html").read_text(encoding="utf-8")
     assert "data:audio/mpeg;base64," in page and AMHARIC.lines[-2].text in page
-    assert "make serve" in told.stderr.splitlines()[-1]
+    assert "make serve" in told.stdout.splitlines()[-1]

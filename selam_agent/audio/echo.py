@@ -117,6 +117,11 @@ class EchoGuard:
             return self._settled >= _SETTLING_FRAMES and self._active >= _UNTRUSTED_FRAMES
         return self._active >= _UNTRUSTED_FRAMES and self._candidate is None
 
+    @property
+    def suspects(self) -> bool:
+        """Whether there is echo, or one look out of two says so."""
+        return self._delay is not None or self._candidate is not None
+
     def listen(self) -> None:
         """Look again: something the caller seemed to say turned out to be the agent's own words."""
         if self._state == "none":

@@ -37,8 +37,8 @@ class TurnSettings:
     interruption: Literal["semantic", "energy", "off"] = "energy"
     # interrupt_threshold × 30 ms of voiced speech, in whole frames.
     interrupt_frames: int = 12
-    hold_ms: int = 100
-    listen_ms: int = 60
+    hold_ms: int = 60
+    listen_ms: int = 40
     interrupt_speech_ms: int = 600
     sound_over_ms: int = 300
 
@@ -121,7 +121,7 @@ class ResumePlayback:
     repeat: bool
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> Literal["no_words", "not_meant"]:
         """``no_words`` for a cough or a click, ``not_meant`` for a backchannel or an echo."""
         return "no_words" if self.repeat else "not_meant"
 

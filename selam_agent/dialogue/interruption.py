@@ -24,16 +24,22 @@ SPEECH_MS = 600
 _ECHO_ALL_BELOW = 4
 _ECHO_SHARE = 0.75
 _ECHO_SKIPS = 2
+# Letters that tell something; in Ethiopic two are two syllables.
+_BEGINNING = 2
 # As much as is ever compared, so that rambling costs nothing: of the utterance its two ends.
 _LONGEST_HEARD = 24
 _LONGEST_SAID = 60
 
 
 class Verdict(StrEnum):
-    """STOP and SPEECH interrupt, the others do not; after BACKCHANNEL and ECHO play on at once."""
+    """STOP and SPEECH interrupt, the others do not; after BACKCHANNEL and ECHO play on at once.
+
+    PERHAPS: a backchannel has begun, as far as one can hear.
+    """
 
     STOP = "stop"
     BACKCHANNEL = "backchannel"
+    PERHAPS = "perhaps"
     ECHO = "echo"
     SPEECH = "speech"
     NOTHING = "nothing"
@@ -74,10 +80,15 @@ def judge(
         return Verdict.STOP
     if _echoed(heard, said):
         return Verdict.ECHO
+    if not finished and _begins(heard, lists.stops, lists):
+        # "Ee" may be the beginning of "eegi".
+        return Verdict.NOTHING
     if covered(len(heard), lambda i: _fitting(heard, i, lists.kindly, lists)):
         only_fillers = covered(len(heard), lambda i: _fitting(heard, i, lists.fillers, lists))
         if not only_fillers:
             return Verdict.SPEECH if agent_asked else Verdict.BACKCHANNEL
+    if not agent_asked and not finished and _begins_kindly(heard, lists):
+        return Verdict.PERHAPS
     content = _content(heard, lists)
     enough = 1 if agent_asked or finished else SPEECH_WORDS
     return Verdict.SPEECH if content >= enough or speech_ms >= SPEECH_MS else Verdict.NOTHING
@@ -178,6 +189,32 @@ def _stops(heard: Words, lists: _Lists) -> list[Words]:
         for i in (0, len(heard) - len(phrase))
         if i >= 0 and i not in excused and len(phrase) in _fitting(heard, i, (phrase,), lists)
     ]
+
+
+def _begins_kindly(heard: Words, lists: _Lists) -> bool:
+    """Whether the words may become backchannels: "oka", "okay waa" of "okay waa yahay"."""
+
+    def kindly_before(end: int) -> bool:
+        return covered(end, lambda i: _fitting(heard[:end], i, lists.kindly, lists))
+
+    return any(_begins(heard[i:], lists.kindly, lists) and kindly_before(i) for i in range(len(heard)))
+
+
+def _begins(heard: Words, phrases: Iterable[Words], lists: _Lists) -> bool:
+    """Whether one of the phrases begins so, and goes on."""
+    last = len(heard) - 1
+    return sum(map(len, heard)) >= _BEGINNING and any(
+        last < len(phrase)
+        and heard != phrase
+        and all(_same(word, listed, lists) for word, listed in zip(heard[:-1], phrase, strict=False))
+        and _starts(heard[last], phrase[last])
+        for phrase in phrases
+    )
+
+
+def _starts(heard: str, listed: str) -> bool:
+    """Whether a word begins so; of four letters and more one may be wrong."""
+    return listed.startswith(heard) or (len(heard) < len(listed) and similar(heard, listed[: len(heard)]))
 
 
 def _content(heard: Words, lists: _Lists) -> int:

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Literal
 
-from selam_agent.dialogue.bargein import Action, BargeIn, BargeInSettings
+from selam_agent.dialogue.bargein import Action
 from selam_agent.dialogue.completeness import Ending
 from selam_agent.dialogue.decisions import (
     FRAME_MS,
@@ -38,6 +38,7 @@ from selam_agent.dialogue.decisions import (
     TurnSettings,
 )
 from selam_agent.dialogue.interruption import Verdict
+from selam_agent.dialogue.over_agent import OverAgent
 from selam_agent.dialogue.utterance import Patience, Utterance
 
 # Speech starts when 3 of the last 5 frames are voiced: a click is one or two frames long.
@@ -52,8 +53,6 @@ class TurnTaker:
         self.settings = settings
         # Set by the session when the audio is a recorder's container: such clients just stop sending.
         self.recorder = False
-        # Whether sound over the agent may be taken for the caller's; words always may.
-        self.trusted = True
         # Learned: the client has stopped in mid-speech before, and nothing came late.
         self._stops_in_speech = False
         self._patience = Patience(settings)
@@ -66,9 +65,7 @@ class TurnTaker:
         self._last_arrival: float | None = None
         # Where the last utterance was closed: no sample belongs to two turns.
         self._closed_ms = 0
-        # When the agent became audible; None while it is silent.
-        self._agent_since: float | None = None
-        self._barge_in = BargeIn(BargeInSettings.of(settings))
+        self.over_agent = OverAgent(settings)
 
     # ------------------------------------------------------------ what is known
 
@@ -101,7 +98,7 @@ class TurnTaker:
         """Arrival time at which ``tick`` must be called, or None."""
         if self._open is None or self._last_arrival is None:
             return None
-        if self._barge_in.unsettled and not self._open.counts:
+        if self.over_agent.unsettled and not self._open.counts:
             return self._last_arrival + self.settings.sound_over_ms
         if self._may_guess(self._open):
             assert self.settings.speculate_ms is not None
@@ -129,7 +126,7 @@ class TurnTaker:
         decisions: list[Decision] = []
         self._audio_ms += FRAME_MS
         self._last_arrival = arrived
-        over_agent = self._agent_since is not None and arrived >= self._agent_since
+        over_agent = self.over_agent.covers(arrived)
         self._recent.append(voiced)
         utterance = self._open
         if utterance is None:
@@ -144,13 +141,15 @@ class TurnTaker:
         elif sum(self._recent) >= ONSET_VOICED:
             decisions.append(self._go_on(utterance, arrived, over_agent))
         if over_agent:
-            trusted = self.trusted or self._by_energy
-            for action in self._barge_in.frame(voiced, self._audio_ms, trusted=trusted):
-                decisions += self._act_on(action, "energy" if self._by_energy else "duration")
-            decisions += self._talked_into()
+            for action in self.over_agent.frame(voiced, self._audio_ms, speech=self._open is not None):
+                decisions += self._act_on(action, "energy" if self.over_agent.by_energy else "duration")
+            if self.over_agent.talked_into(self._open):
+                decisions += self._act_on(Action.STOP, "energy")
         if self._open is not None:
             decisions += self._judge_silence(self._open)
-        return decisions + self._release_if_closed()
+        if utterance is not None:
+            decisions += self._release_if_closed()
+        return decisions
 
     def words(self, turn: int, revision: int, ending: Ending) -> list[Decision]:
         """The words of a guess are known, and how complete they sound. Stale ones are ignored."""
@@ -162,16 +161,9 @@ class TurnTaker:
 
     def verdict(self, asked: Listen, verdict: Verdict) -> list[Decision]:
         """What was said over the agent is known. An answer about an earlier turn is ignored."""
-        if self._agent_since is None or self._open is None or self._open.turn != asked.turn:
+        if not self.over_agent.audible or self._open is None or self._open.turn != asked.turn:
             return []
-        if (
-            verdict is Verdict.SPEECH
-            and not asked.finished
-            and asked.voiced_ms < self.settings.interrupt_frames * FRAME_MS
-        ):
-            # Words from less sound than stops the agent by energy are a guess of the recogniser's.
-            verdict = Verdict.NOTHING
-        actions = self._barge_in.verdict(verdict, asked_voiced_ms=asked.voiced_ms)
+        actions = self.over_agent.verdict(asked, verdict)
         return [decision for action in actions for decision in self._act_on(action, "words")]
 
     def tick(self, now: float) -> list[Decision]:
@@ -180,10 +172,11 @@ class TurnTaker:
         if deadline is None or self._open is None or now < deadline:
             return []
         assert self._last_arrival is not None
-        if self._barge_in.unsettled and not self._open.counts:
+        if self.over_agent.unsettled and not self._open.counts:
             # The agent must not be held for ever by a client that has stopped sending.
             self._last_arrival = now
-            return [each for action in self._barge_in.silent_line() for each in self._act_on(action, "words")]
+            actions = self.over_agent.silent_line(self._audio_ms)
+            return [decision for action in actions for decision in self._act_on(action, "words")]
         if now < self._last_arrival + self._packet_patience:
             return [self._guess(self._open)]
         self._stops_in_speech = True
@@ -208,19 +201,17 @@ class TurnTaker:
 
     def reconfigure(self, settings: TurnSettings) -> None:
         """Other settings from now on; what was learned of the caller stays."""
-        self.settings = self._patience.settings = settings
-        self._barge_in.settings = BargeInSettings.of(settings)
+        self.settings = settings
+        self.over_agent.configure(settings)
 
     def agent_started(self, at: float) -> None:
         """The first sample of a reply left at this arrival time; nothing can be reopened any more."""
-        self._agent_since = at
+        self.over_agent.started(at)
         self._reopenable = None
-        self._barge_in.reset()
 
     def agent_stopped(self) -> None:
         """The agent is silent: played to its end, or interrupted."""
-        self._agent_since = None
-        self._barge_in.reset()
+        self.over_agent.stopped()
 
     def forget_reopenable(self) -> None:
         """The client interrupted the reply in preparation: new speech is a new turn."""
@@ -232,7 +223,7 @@ class TurnTaker:
         return utterance.may_guess(self.settings, self._audio_ms)
 
     def _judge_silence(self, utterance: Utterance) -> list[Decision]:
-        if not utterance.counts and self._barge_in.undecided:
+        if not utterance.counts and self.over_agent.undecided:
             return []
         silence = utterance.silence_ms(self._audio_ms)
         if not utterance.counts:
@@ -261,30 +252,11 @@ class TurnTaker:
             end_ms=self._audio_ms,
         )
 
-    def _talked_into(self) -> list[Decision]:
-        """A caller who was speaking before the agent began, and speaks on, means to."""
-        utterance = self._open
-        if (
-            utterance is None
-            or not utterance.counts
-            or self._agent_since is None
-            or self.settings.interruption == "off"
-            or not self.trusted
-            or self._barge_in.voiced_ms < self.settings.interrupt_frames * FRAME_MS
-        ):
-            return []
-        return self._act_on(Action.STOP, "energy")
-
     def _release_if_closed(self) -> list[Decision]:
         """What held the agent is over, whatever it was: it must not be held by nothing."""
-        if self._open is not None or not self._barge_in.held:
+        if self._open is not None or not self.over_agent.let_go():
             return []
-        self._barge_in.reset()
         return self._act_on(Action.RELEASE, "words")
-
-    @property
-    def _by_energy(self) -> bool:
-        return self.settings.interruption == "energy"
 
     def _act_on(self, action: Action, reason: Literal["energy", "words", "duration"]) -> list[Decision]:
         at_ms, utterance = self._audio_ms, self._open
@@ -297,15 +269,7 @@ class TurnTaker:
         if action in (Action.RELEASE, Action.REPEAT):
             return [ResumePlayback(at_ms=at_ms, repeat=action is Action.REPEAT)]
         if action is Action.LISTEN and utterance is not None:
-            return [
-                Listen(
-                    turn=utterance.turn,
-                    start_ms=utterance.start_ms,
-                    end_ms=at_ms,
-                    voiced_ms=self._barge_in.voiced_ms,
-                    finished=self._barge_in.finished,
-                )
-            ]
+            return [self.over_agent.listen(utterance, at_ms)]
         return []
 
     def _extend(self, utterance: Utterance, voiced_ms: int, arrived: float, over_agent: bool) -> None:

@@ -103,9 +103,17 @@ class SimulatedCaller:
         self._again = 0.0
 
     async def call(
-        self, script: Sequence[Say], *, language: str, voice: str, greeting: str | None = None
+        self,
+        script: Sequence[Say],
+        *,
+        language: str | None,
+        voice: str,
+        greeting: str | None = None,
+        between: Sequence[str] = (),
     ) -> Recording:
-        """Speaks the script and hangs up.
+        """Speaks the script and hangs up. Without a ``language`` the server finds out for itself.
+
+        ``between``: two languages, of which each is to be interpreted into the other.
 
         Raises:
             CallFailed: a cue did not come.
@@ -119,6 +127,8 @@ class SimulatedCaller:
             output_sample_rate=_OUTPUT_RATE,
             playback="buffered",
             decisions=True,
+            translation="interpreter" if between else None,
+            languages=list(between) or None,
         )
         self._playout = Playout(session.sample_rate)
         self._begun = time.monotonic()
@@ -135,7 +145,7 @@ class SimulatedCaller:
                 task.cancel()
             await asyncio.gather(microphone, ears, return_exceptions=True)
         return combine(
-            language=language,
+            language=language or session.language or "",
             voice=voice,
             sent=self._mouth.sent,
             sent_rate=RATE,

@@ -1,12 +1,14 @@
-"""``selam-agent demo``: a simulated caller books a clinic visit on a real server, offline."""
+"""``selam-agent demo``: simulated callers book clinic visits on a real server, offline."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,24 +23,36 @@ from selam_agent.programs.local_server import LocalServer, ServerFailed, local_s
 from selam_agent.programs.page import write_page
 from selam_agent.programs.recording import Recording
 from selam_agent.programs.report import report
-from selam_agent.programs.story import STORIES, Story, StoryLine
+from selam_agent.programs.scoreboard import CAUTION, scores, table
+from selam_agent.programs.scripted_model import NAME, scripted_model
+from selam_agent.programs.story import INTERPRETED, QUICK, STORIES, SWITCHING, Story, StoryLine
 from selam_agent.programs.terminal import CallView
 
 
-def run(out: Path, languages: Sequence[str], json_to: str | None = None) -> int:
+def chosen(language: str | None) -> list[Story]:
+    """The stories of ``--lang``: a language's, the quick ones without it, or all."""
+    if language is None:
+        return [STORIES[code] for code in QUICK]
+    return [*STORIES.values(), SWITCHING, INTERPRETED] if language == "all" else [STORIES[language]]
+
+
+def run(out: Path, language: str | None, json_to: str | None = None) -> int:
     """Holds the calls, writes the page, and says what went wrong; the exit status."""
     # Standard output belongs to the JSON when it goes there.
     console = Console(stderr=json_to == "-", highlight=False)
     try:
-        calls, engines = asyncio.run(_calls([STORIES[code] for code in languages], console))
+        calls, engines = asyncio.run(_calls(chosen(language), console))
     except (ServerFailed, VoiceFailed, CallFailed, ClientError) as error:
         console.print(f"[bold red]The demo failed:[/] {error}", markup=True, soft_wrap=True)
         return 1
-    page = write_page(out, calls, engines=engines, made=datetime.now().astimezone())
     reports = [data for _, data in calls]
+    languages = scores(reports)
+    page = write_page(out, calls, engines=engines, made=datetime.now().astimezone(), languages=languages)
     if json_to is not None:
-        _write_json(json_to, {"engines": engines, "page": str(page), "calls": reports})
-    return _closing(console, reports, page)
+        _write_json(
+            json_to, {"languages": languages}, {"engines": engines, "page": str(page), "calls": reports}
+        )
+    return _closing(console, reports, languages, page)
 
 
 async def _calls(
@@ -47,25 +61,40 @@ async def _calls(
     begun = time.monotonic()
     console.print("Starting a server of its own on a free port, offline …")
     lines = [
-        Line(line.text, story.caller, pitch=story.pitch)
+        Line(line.text, line.caller or story.caller, pitch=story.pitch)
         for story in stories
         for line in story.lines
         if line.sound is None
     ]
     speaking = asyncio.create_task(speak_lines(lines))
     try:
-        async with local_server() as server:
-            console.print(f"{server.url} is up after {time.monotonic() - begun:.1f} s.")
-            console.print(server.engines, style="yellow", soft_wrap=True)
-            spoken = iter(await speaking)
-            calls = [
-                await _call(server, story, [_sound(line, spoken) for line in story.lines], console)
-                for story in stories
-            ]
-            return calls, server.engines
+        calls: list[tuple[Recording, dict[str, Any]]] = []
+        engines = ""
+        spoken: Iterator[Pcm16] | None = None
+        for interpreted, together in itertools.groupby(stories, lambda story: bool(story.between)):
+            async with _interpreter(stories) if interpreted else local_server() as server:
+                console.print(f"{server.url} is up after {time.monotonic() - begun:.1f} s.")
+                console.print(server.engines, style="yellow", soft_wrap=True)
+                engines = engines or server.engines
+                spoken = spoken or iter(await speaking)
+                calls += [
+                    await _call(server, story, [_sound(line, spoken) for line in story.lines], console)
+                    for story in together
+                ]
+        return calls, engines
     finally:
         speaking.cancel()
         await asyncio.gather(speaking, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _interpreter(stories: Sequence[Story]) -> AsyncIterator[LocalServer]:
+    """A server whose language model, on loopback, knows the translations of these stories' lines."""
+    script = {line.text: line.answer for story in stories for line in story.lines if line.answer}
+    async with scripted_model(script) as url:
+        environment = {"SELAM_LLM__BASE_URL": url, "SELAM_LLM__MODEL": NAME}
+        async with local_server(environment=environment) as server:
+            yield server
 
 
 def _sound(line: StoryLine, spoken: Iterator[Pcm16]) -> Pcm16:
@@ -83,21 +112,30 @@ async def _call(
     async with SelamClient(server.url, api_key=server.api_key, voice=story.voice) as client:
         caller = SimulatedCaller(client, on_event=view.show)
         recording = await caller.call(
-            script, language=story.language, voice=story.voice, greeting=story.greeting
+            script,
+            language=None if story.detect else story.language,
+            voice=story.voice,
+            greeting=story.greeting or None,
+            between=story.between,
         )
     return recording, report(recording, story, datetime.now(UTC))
 
 
-def _write_json(target: str, content: dict[str, Any]) -> None:
-    text = json.dumps(content, ensure_ascii=False, indent=2)
+def _write_json(target: str, content: dict[str, Any], details: dict[str, Any]) -> None:
+    """``-``: the scores alone, on standard output. A file gets the calls too."""
     if target == "-":
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
     else:
+        text = json.dumps(content | details, ensure_ascii=False, indent=2)
         Path(target).write_text(text + "\n", encoding="utf-8")
 
 
-def _closing(console: Console, reports: Sequence[dict[str, Any]], page: Path) -> int:
+def _closing(
+    console: Console, reports: Sequence[dict[str, Any]], languages: dict[str, dict[str, Any]], page: Path
+) -> int:
     console.print()
+    console.print(table(languages))
+    console.print(CAUTION, style="yellow", soft_wrap=True)
     for data in reports:
         for problem in data["problems"]:
             console.print(f"{data['title']}: {problem}.", style="bold red", soft_wrap=True)
@@ -106,7 +144,7 @@ def _closing(console: Console, reports: Sequence[dict[str, Any]], page: Path) ->
         lines = [turn for data in reports for turn in data["turns"] if turn["who"] == "caller"]
         over = sum(turn["goes_on"] for turn in lines)
         talked_on = f" The agent talked on through {over} sounds that asked for nothing." if over else ""
-        booked = ", ".join(str(data["result"]["at"]) for data in reports)
+        booked = ", ".join(str(data["result"]["at"]) for data in reports if data["result"]) or "nothing"
         console.print(
             f"All {len(lines) - over} lines understood and answered.{talked_on} Booked: {booked}",
             style="bold green",

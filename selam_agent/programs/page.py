@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -17,19 +17,25 @@ _POINT_MS = 40
 
 
 def write_page(
-    folder: Path, calls: Sequence[tuple[Recording, dict[str, Any]]], *, engines: str, made: datetime
+    folder: Path,
+    calls: Sequence[tuple[Recording, dict[str, Any]]],
+    *,
+    engines: str,
+    made: datetime,
+    languages: Mapping[str, Mapping[str, Any]],
 ) -> Path:
     """Writes ``index.html`` and a stereo WAV per call (caller left, agent right) into ``folder``.
 
     Args:
         calls: recordings with their :func:`~selam_agent.programs.report.report`.
         engines: the line that says what listened and what it can do.
+        languages: the scoreboard (:func:`~selam_agent.programs.scoreboard.scores`).
     """
     folder.mkdir(parents=True, exist_ok=True)
     shown = []
     for recording, data in calls:
         both = [recording.caller, recording.agent]
-        wav = f"{recording.language}.wav"
+        wav = f"{data['name']}.wav"
         write_wav(folder / wav, both, recording.rate)
         points = max(1, round(recording.duration_ms / _POINT_MS))
         audio = base64.b64encode(encode_mp3(both, recording.rate)).decode()
@@ -41,7 +47,12 @@ def write_page(
                 "outlines": [outline(track, recording.rate, points) for track in both],
             }
         )
-    content = {"engines": engines, "made": made.strftime("%Y-%m-%d %H:%M"), "calls": shown}
+    content = {
+        "engines": engines,
+        "made": made.strftime("%Y-%m-%d %H:%M"),
+        "calls": shown,
+        "languages": languages,
+    }
     # "</" inside a script element would end it.
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
     template = resources.files("selam_agent.programs").joinpath("page.html").read_text(encoding="utf-8")

@@ -35,13 +35,15 @@ def report(recording: Recording, story: Story, now: datetime) -> dict[str, Any]:
     That is: every line that is meant was understood and answered, the agent went on after those that
     are not, and the result is right.
     """
-    understood = _understood(recording)
+    heard = _heard(recording)
+    understood = [text for text, _ in heard]
     result = next((event.data for _, event in reversed(recording.events) if isinstance(event, Result)), None)
     turns = sorted(
-        _caller_turns(recording, story, understood) + _agent_turns(recording), key=lambda t: t["start_ms"]
+        _caller_turns(recording, story, heard) + _agent_turns(recording), key=lambda t: t["start_ms"]
     )
     return {
-        "language": recording.language,
+        "name": story.label,
+        "language": story.language,
         "title": story.title,
         "voice": recording.voice,
         "caller_voice": story.caller,
@@ -54,20 +56,21 @@ def report(recording: Recording, story: Story, now: datetime) -> dict[str, Any]:
     }
 
 
-def _understood(recording: Recording) -> list[str]:
-    """What the server heard of each line: the finals that came after it and before the next."""
-    texts = [""] * len(recording.lines)
-    latest: dict[int, tuple[int, str]] = {}
+def _heard(recording: Recording) -> list[tuple[str, str]]:
+    """What the server heard of each line, and in which language: the finals between it and the next."""
+    texts, languages = [""] * len(recording.lines), [""] * len(recording.lines)
+    latest: dict[int, tuple[int, Transcription]] = {}
     for at, event in recording.events:
         if isinstance(event, Transcription) and event.is_final:
             index = max((i for i, line in enumerate(recording.lines) if line.start_ms <= at), default=0)
-            latest[event.turn_id] = (index, event.text)
-    for index, text in latest.values():
-        texts[index] = f"{texts[index]} {text}".strip()
-    return texts
+            latest[event.turn_id] = (index, event)
+    for index, final in latest.values():
+        texts[index] = f"{texts[index]} {final.text}".strip()
+        languages[index] = final.language or ""
+    return list(zip(texts, languages, strict=True))
 
 
-def _caller_turns(recording: Recording, story: Story, understood: list[str]) -> list[dict[str, Any]]:
+def _caller_turns(recording: Recording, story: Story, heard: list[tuple[str, str]]) -> list[dict[str, Any]]:
     return [
         {
             "who": "caller",
@@ -75,14 +78,16 @@ def _caller_turns(recording: Recording, story: Story, understood: list[str]) -> 
             "end_ms": round(line.end_ms),
             "text": line.text,
             "gloss": planned.gloss,
-            "understood": heard,
+            "language": story.spoken(planned),
+            "understood": text,
+            "heard_language": language,
             "cut_in": line.cut_in,
             "goes_on": line.goes_on,
             "sound": line.sound,
             "gap_ms": None if line.gap_ms is None else round(line.gap_ms),
             "stop_ms": _stop_ms(recording, line),
         }
-        for line, planned, heard in zip(recording.lines, story.lines, understood, strict=False)
+        for line, planned, (text, language) in zip(recording.lines, story.lines, heard, strict=False)
     ]
 
 
@@ -152,15 +157,31 @@ def _problems(recording: Recording, story: Story, understood: list[str], now: da
             yield f"the caller cut in with “{line.text}” and the agent did not stop"
     for planned in story.lines[len(recording.lines) :]:
         yield f"the caller never came to say “{planned.text}”"
+    yield from _wrong_answers(recording, story)
     accepted = story.accepted(now)
     results = [event.data for _, event in recording.events if isinstance(event, Result)]
-    if not results:
+    if not accepted:
+        pass
+    elif not results:
         yield f"no result came; it should be {accepted[0]}"
     elif results[-1].get("at") not in accepted:
         yield f"the result is {results[-1].get('at')!r}; it should be {' or '.join(accepted)}"
     for _, event in recording.events:
         if isinstance(event, ErrorEvent):
             yield f"the server reported {event.type}: {event.message}"
+
+
+def _wrong_answers(recording: Recording, story: Story) -> Iterable[str]:
+    """Lines that can have only one answer, and had another."""
+    for line, planned in zip(recording.lines, story.lines, strict=False):
+        if not planned.answer:
+            continue
+        until = _next_start(recording.lines, line)
+        said = [
+            e.text for at, e in recording.events if isinstance(e, Response) and line.start_ms < at <= until
+        ]
+        if said and not any(same_words(planned.answer, each) for each in said):
+            yield f"“{planned.text}” was answered with “{said[-1]}”, not “{planned.answer}”"
 
 
 def _over_the_agent(recording: Recording, line: Spoken, heard: str) -> Iterable[str]:

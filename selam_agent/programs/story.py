@@ -17,6 +17,7 @@ class StoryLine:
     """``gloss``: the line in English. The cues: see :class:`selam_agent.programs.caller.Say`.
 
     ``sound``: of ``caller_voice.SOUNDS``, instead of words; ``text`` is then only its name.
+    ``language`` and ``caller``: where they are not the story's. ``answer``: what must be said to it.
     """
 
     text: str
@@ -24,11 +25,19 @@ class StoryLine:
     cut_in_ms: float | None = None
     goes_on: bool = False
     sound: str | None = None
+    language: str = ""
+    caller: str = ""
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One call. ``weekday`` (0 = Monday) and ``time`` with its offset are what must be booked."""
+    """One call.
+
+    ``weekday`` (0 = Monday) and ``time`` in ``timezone`` are what must be booked; None: nothing.
+    ``detect``: the session is not told the language, which is then only the first line's.
+    ``between``: no assistant; what is said in one of the two languages is said again in the other.
+    """
 
     language: str
     title: str
@@ -36,16 +45,30 @@ class Story:
     caller: str
     greeting: str
     lines: tuple[StoryLine, ...]
-    weekday: int
-    time: str
-    timezone: str
+    weekday: int | None = None
+    time: str = ""
+    timezone: str = "Africa/Addis_Ababa"
     pitch: int = 45
+    name: str = ""
+    detect: bool = False
+    between: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What its files are called."""
+        return self.name or self.language
+
+    def spoken(self, line: StoryLine) -> str:
+        """The language of a line."""
+        return line.language or self.language
 
     def accepted(self, now: datetime) -> tuple[str, ...]:
         """The results that are right at ``now``: the weekday within the next seven days.
 
         On that very weekday, the same day and the one a week later are both a fair reading.
         """
+        if self.weekday is None:
+            return ()
         today = now.astimezone(ZoneInfo(self.timezone)).date()
         ahead = (self.weekday - today.weekday()) % 7
         days = [today + timedelta(days=ahead)] + ([today + timedelta(days=7)] if ahead == 0 else [])
@@ -90,9 +113,10 @@ SOMALI = Story(
         StoryLine("Waxaan rabaa dhakhtar.", "I want to see a doctor."),
         StoryLine("Arbaco.", "Wednesday."),
         StoryLine("Tobanka.", "Ten o'clock."),
+        StoryLine("Jooji. Isniin.", "Stop. Monday.", cut_in_ms=1500),
         StoryLine("Haa.", "Yes."),
     ),
-    weekday=2,
+    weekday=0,
     time="10:00",
     timezone="Africa/Mogadishu",
 )
@@ -107,14 +131,53 @@ ENGLISH = Story(
         StoryLine("I want to see a doctor."),
         StoryLine("Thursday."),
         StoryLine("Eleven o'clock."),
+        StoryLine("Wait. Friday.", cut_in_ms=1500),
         StoryLine("Yes."),
     ),
-    weekday=3,
+    weekday=4,
     time="11:00",
-    timezone="Africa/Addis_Ababa",
+)
+
+# The caller goes over to English in the middle of the booking, and the agent with them.
+SWITCHING = Story(
+    name="am-en",
+    language="am",
+    title="Amharic, then English",
+    voice="mekdes",
+    caller="am+m1",
+    greeting="ሰላም፣ ምን ልርዳዎት?",
+    detect=True,
+    lines=(
+        StoryLine("ቀጠሮ መያዝ እፈልጋለሁ።", "I want to book an appointment."),
+        StoryLine("ማክሰኞ።", "Tuesday."),
+        StoryLine("Three o'clock.", language="en", caller="en-us+m1"),
+        StoryLine("Yes.", language="en", caller="en-us+m1"),
+    ),
+    weekday=1,
+    time="15:00",
+)
+
+# Nobody books anything: a patient and a clinic, and the agent between them.
+INTERPRETED = Story(
+    name="so-en",
+    language="so",
+    title="Somali and English, interpreted",
+    voice="ubax",
+    caller="so+m1",
+    greeting="",
+    detect=True,
+    between=("so", "en"),
+    lines=(
+        StoryLine("Waxaan rabaa dhakhtar.", "I want to see a doctor.", answer="I want to see a doctor."),
+        StoryLine("Monday.", language="en", caller="en-us+f4", answer="Isniin."),
+        StoryLine("Mahadsanid.", "Thank you.", answer="Thank you."),
+        StoryLine("Goodbye.", language="en", caller="en-us+f4", answer="Nabad gelyo."),
+    ),
 )
 
 STORIES = {story.language: story for story in (AMHARIC, SOMALI, ENGLISH)}
+QUICK = ("am", "so", "en")
+"""What ``make demo`` tells: within a minute and a half."""
 
 
 def same_words(one: str, other: str) -> bool:

@@ -103,8 +103,9 @@ class Actor:
                 self._timer.cancel()
             self._answering.close()
             await self._tasks.aclose()
-            if self._ending is not None and not self._ending.silently:
-                self._line.send(self._ended(self._ending.reason))
+            if self._ending is not None:
+                ended = self._ended(self._ending.reason)
+                (self._line.record if self._ending.silently else self._line.send)(ended)
             self._line.close()
             for left in self._inbox.close():
                 if isinstance(left, messages.Back):

@@ -36,9 +36,13 @@ class Line:
     def connected(self) -> bool:
         return self._outlet is not None
 
-    def send(self, event: events.Event) -> None:
+    def record(self, event: events.Event) -> None:
+        """Only the record sees this one."""
         if self._record is not None:
             self._record(event)
+
+    def send(self, event: events.Event) -> None:
+        self.record(event)
         if isinstance(event, Signal) and not self._signals:
             return
         if self._outlet is not None:

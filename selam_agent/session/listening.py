@@ -16,7 +16,7 @@ from selam_agent.dialogue.completeness import Ending
 from selam_agent.dialogue.interruption import Verdict, asks, judge
 from selam_agent.dialogue.turns import TurnTaker
 from selam_agent.errors import SelamError
-from selam_agent.events_signals import SpeechStarted, SpeechStopped
+from selam_agent.events_signals import SpeechStarted, SpeechStopped, SpokenOver
 from selam_agent.ports import Pcm16
 from selam_agent.session.answering import Answering
 from selam_agent.session.config import SessionConfig
@@ -90,7 +90,8 @@ class Listening:
             if number:
                 # Long audio is worked through in slices; other sessions go in between.
                 await asyncio.sleep(0)
-            self.turns.trusted = self._room.trusted
+            self.turns.over_agent.trusted = self._room.trusted
+            self.turns.over_agent.echo_suspected = self._room.suspected
             for voiced in verdicts:
                 self.act(self.turns.frame(voiced, arrived))
             self._mind_speech()
@@ -154,8 +155,10 @@ class Listening:
         elif isinstance(decision, decisions.PausePlayback):
             self._replies.hold()
         elif isinstance(decision, decisions.ResumePlayback):
+            self._emit(SpokenOver(verdict=decision.reason))
             self._replies.release(repeat=decision.repeat)
         elif isinstance(decision, decisions.Interrupt):
+            self._emit(SpokenOver(verdict=decision.reason))
             self._answering.interrupt(prepared=False)
 
     def _verdict(self, message: Overheard) -> Verdict:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from selam_agent.dialogue.completeness import Ending
+from selam_agent.events import Event
 from selam_agent.languages.packs import Packs
 from selam_agent.session.answering import Answering
 from selam_agent.session.config import Engines, SessionConfig
@@ -24,16 +26,22 @@ from selam_agent.session.tools import Toolbox
 from selam_agent.session.writers import Writers
 from selam_agent.settings import Settings
 
+Watch: TypeAlias = Callable[[str, str], Callable[[Event], None]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What all sessions of a server share; ``now``: the wall clock of a time zone."""
+    """What all sessions of a server share; ``now``: the wall clock of a time zone.
+
+    ``watch``: makes what sees every event of a session, given its id and its owner's.
+    """
 
     engines: Engines
     packs: Packs
     settings: Settings
     phrases: Phrases
     now: Callable[[ZoneInfo], datetime]
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from selam_agent.ports import Outlet
 from selam_agent.session.actor import resume_failed
 from selam_agent.session.allowance import UNLIMITED, Accounts, Meter, Meters
 from selam_agent.session.config import MAX_GREETING, MAX_INSTRUCTIONS, Engines, SessionConfig
-from selam_agent.session.parts import House
+from selam_agent.session.parts import House, Watch
 from selam_agent.session.phrases import Phrases
 from selam_agent.session.session import Session
 from selam_agent.session.speaker import check_language, check_voice, choose
@@ -44,11 +44,14 @@ class Registry:
         settings: Settings,
         now: Callable[[ZoneInfo], datetime] = datetime.now,
         accounts: Accounts = UNLIMITED,
+        watch: Watch | None = None,
     ) -> None:
         self._engines = engines
         self._packs = packs
         self._settings = settings
-        self._house = House(engines=engines, packs=packs, settings=settings, phrases=Phrases(), now=now)
+        self._house = House(
+            engines=engines, packs=packs, settings=settings, phrases=Phrases(), now=now, watch=watch
+        )
         self._sessions: dict[str, Session] = {}
         # Owners of the sessions that ended last, by session, oldest first.
         self._ended: dict[str, str] = {}
@@ -143,8 +146,8 @@ class Registry:
                 return session
         raise resume_failed()
 
-    def resumable(self, session_id: str, *, owner: str) -> Session:
-        """The session that a client names who proves to be its owner; ``attach`` takes it up again.
+    def come_back(self, session_id: str, outlet: Outlet, *, owner: str) -> Session:
+        """As ``resume``, for doors whose clients name the session and prove who they are.
 
         Raises:
             SessionError: ``session_not_found``, ``session_forbidden`` (another key's) or
@@ -158,6 +161,7 @@ class Registry:
             raise SessionError("The session belongs to another key.", code="session_forbidden")
         if session is None or session.ending or not session.resume_token or self._draining:
             raise SessionError("The session has ended.", code="session_expired")
+        session.attach(outlet)
         return session
 
     def owner_of(self, token: str) -> str | None:

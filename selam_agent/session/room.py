@@ -37,6 +37,11 @@ class Room:
         """Whether sound alone may be taken for the caller's: not before it is known if there is echo."""
         return not self._guarded or (self._guard is not None and self._guard.trusted)
 
+    @property
+    def suspected(self) -> bool:
+        """Whether there is a sign of the agent's voice in the microphone."""
+        return self._guard is not None and self._guard.suspects
+
     def plays(self, chunk: EncodedChunk, at_ms: float) -> None:
         """This chunk leaves for the loudspeaker, where its first sample is due at this time."""
         if not self._guarded:

@@ -54,7 +54,8 @@ class Session:
         self._resume_s = house.settings.turns.resume_s
         self._loop = asyncio.get_running_loop()
         self._outlet = outlet
-        self._line = Line(outlet, signals=config.signals)
+        watch = None if house.watch is None else house.watch(session_id, owner)
+        self._line = Line(outlet, signals=config.signals, record=watch)
         self._renew_token()
         self._inbox = Inbox()
         parts = assemble(house, session_id, config, speaker, self._line, self._inbox)

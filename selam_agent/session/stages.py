@@ -14,6 +14,7 @@ class Marks:
     """When things happened in a reply, in loop time (s); None when they did not."""
 
     begun: float
+    first_token: float | None = None
     first_fragment: float | None = None
     first_pcm: float | None = None
     first_sent: float | None = None
@@ -66,7 +67,10 @@ def stages(
     endpoint, stt, llm, tts, send = (
         round((after - before) * 1000, 1) for before, after in pairwise(accumulate(ends, max))
     )
+    asked = max(speech_end, committed, transcribed)
+    first_token = min(max((marks.first_token or audible) - asked, 0.0) * 1000, llm)
     return TurnMetrics(
+        first_token_ms=round(first_token, 1),
         endpoint_ms=endpoint,
         stt_ms=stt,
         llm_ms=llm,

@@ -130,6 +130,8 @@ class Writing:
                     self._tell(events.Result(task=item.name, data=dict(item.data), turn_id=self._turn_id))
 
     async def _write(self, text: str, fragmenter: Fragmenter) -> None:
+        if self._marks.first_token is None:
+            self._marks.first_token = self._clock()
         self.text += text
         if self._gate.is_set():
             self._delta(text)

@@ -12,9 +12,9 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from selam_agent.errors import AuthenticationError, AuthorizationError, SelamError
+from selam_agent.metrics import CONTENT_TYPE
 from selam_agent.store import KeyStore
 from selam_agent.wire.auth import request_key
-from selam_agent.wire.counters import Counters
 from selam_agent.wire.envelope import error_response
 from selam_agent.wire.page import PREFIX, Page
 from selam_agent.wire.say import Say
@@ -25,7 +25,6 @@ _OPEN_PATHS = ("/", "/healthz", "/readyz", "/metrics", "/favicon.ico", "/favicon
 # Besides a key, the resume token of a live session opens these: a page may have no key.
 _SESSION_PATHS = ("/v1/say",)
 _FORWARDED = (hdrs.FORWARDED, hdrs.X_FORWARDED_FOR)
-Gauges = Mapping[str, tuple[str, float]]
 
 
 class Rest:
@@ -35,8 +34,8 @@ class Rest:
         keys: checked for every route that is not open.
         voices: the rows of ``GET /v1/voices``.
         not_ready: the reasons why sessions cannot be served yet; empty when they can.
-        gauges: name → (help, value), asked at each scrape.
-        doors: paths (and those below them) of doors that ask for the key themselves.
+        exposition: what ``GET /metrics`` answers.
+        socket_path: left to Socket.IO, which asks for the key itself.
         page: the web page, open to everybody.
         say: the synthetic caller.
         owner_of: id of the key whose session a resume token belongs to.
@@ -48,9 +47,8 @@ class Rest:
         keys: KeyStore,
         voices: Callable[[], Sequence[Mapping[str, Any]]],
         not_ready: Callable[[], Sequence[str]],
-        gauges: Callable[[], Gauges],
-        counters: Counters,
-        doors: tuple[str, ...],
+        exposition: Callable[[], bytes],
+        socket_path: str,
         page: Page,
         say: Say,
         owner_of: Callable[[str], str | None],
@@ -58,9 +56,8 @@ class Rest:
         self._keys = keys
         self._voices = voices
         self._not_ready = not_ready
-        self._gauges = gauges
-        self._counters = counters
-        self._doors = doors
+        self._exposition = exposition
+        self._socket_path = socket_path
         self._page = page
         self._say = say
         self._owner_of = owner_of
@@ -76,7 +73,7 @@ class Rest:
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Asks for a key where one is needed, and says every error in the documented envelope."""
-        if request.path.startswith(self._doors):
+        if request.path.startswith(self._socket_path):
             return await handler(request)
         try:
             self._admit(request)
@@ -121,8 +118,7 @@ class Rest:
     async def _metrics(self, request: web.Request) -> web.Response:
         if not _is_local(request):
             self._keys.check(request_key(request))
-        text = self._counters.exposition(dict(self._gauges()))
-        return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+        return web.Response(body=self._exposition(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _list_voices(self, _: web.Request) -> web.Response:
         return _json({"voices": list(self._voices())})

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import socketio
 
+from selam_agent import metrics
 from selam_agent.errors import AuthorizationError, SelamError, SessionError, ValidationError
+from selam_agent.metrics import Metrics
 from selam_agent.store import KeyStore
 from selam_agent.wire import auth
-from selam_agent.wire.counters import Counters
 from selam_agent.wire.limits import Limits
 from selam_agent.wire.selam_connection import Connection
 from selam_agent.wire.selam_outlet import ConnectionOutlet, SessionOutlet
@@ -42,7 +43,7 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         keys: KeyStore,
         tokens: TemporaryTokens,
         limits: Limits,
-        counters: Counters,
+        numbers: Metrics,
     ) -> None:
         super().__init__(NAMESPACE)
         self._sio = sio
@@ -50,7 +51,7 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         self._keys = keys
         self._tokens = tokens
         self._limits = limits
-        self._counters = counters
+        self._numbers = numbers
         self._connections: dict[str, Connection] = {}
         self._waiting: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -93,7 +94,7 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
 
         async def on_open(eio_sid: str, environ: dict[str, Any]) -> Any:
             if self._draining or len(self._waiting) >= self._limits.unauthenticated_sockets:
-                self._counters.add("selam_connections_total", "outcome", "turned_away")
+                self._numbers.count(metrics.CONNECTIONS, outcome="turned_away")
                 return "The server has no room for another connection now."
             self._expect_namespace(eio_sid)
             return await opened(eio_sid, environ)
@@ -147,7 +148,7 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
             return
         self._stop_waiting(eio_sid)
         connection.accept(identity, voice, next_token)
-        self._counters.add("selam_connections_total", "outcome", "accepted")
+        self._numbers.count(metrics.CONNECTIONS, outcome="accepted")
 
     def _check_voice(self, voice: str) -> None:
         if voice:
@@ -162,7 +163,7 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
             ) from None
 
     def _refuse(self, connection: Connection, error: SelamError) -> None:
-        self._counters.add("selam_connections_total", "outcome", error.type)
+        self._numbers.count(metrics.CONNECTIONS, outcome=error.type)
         connection.outlet.refuse(error)
         self._start(self._farewell(connection))
 
@@ -202,7 +203,6 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         replaces = None if running is None or running.ended.is_set() else running
         if isinstance(start, Resume):
             session = self._registry.resume(start.token, outlet, owner=owner, replaces=replaces)
-            self._counters.add("selam_sessions_resumed_total")
         elif connection.identity.resumes_only:
             raise AuthorizationError(
                 "A resume token opens no new session; connect with a key or a temporary token.",
@@ -211,7 +211,6 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         else:
             config = replace(start.config, max_session_s=connection.identity.max_session_s)
             session = self._registry.open(config, outlet, owner=owner, replaces=replaces)
-            self._counters.add("selam_sessions_started_total")
         return session, outlet
 
     def cut(self, connection: Connection, reason: str) -> None:
@@ -226,7 +225,7 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
             await self.emit_to(connection.sid, connection.eio_sid, name, data)
 
         return ConnectionOutlet(
-            emit, lambda reason: self.cut(connection, reason), self._limits, self._counters
+            emit, lambda reason: self.cut(connection, reason), self._limits, self._numbers
         )
 
     def _start(self, work: Any) -> None:

@@ -8,9 +8,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from selam_agent import metrics
 from selam_agent.errors import SelamError
 from selam_agent.events import ErrorEvent, Event
-from selam_agent.wire.counters import Counters
+from selam_agent.metrics import Metrics
 from selam_agent.wire.limits import Limits
 from selam_agent.wire.selam_events import payload, weight
 
@@ -31,12 +32,12 @@ class ConnectionOutlet:
     """
 
     def __init__(
-        self, emit: Emit, on_overflow: Callable[[str], None], limits: Limits, counters: Counters
+        self, emit: Emit, on_overflow: Callable[[str], None], limits: Limits, numbers: Metrics
     ) -> None:
         self._emit = emit
         self._on_overflow = on_overflow
         self._limits = limits
-        self._counters = counters
+        self._numbers = numbers
         self._queue: deque[tuple[Event, bool, int, float]] = deque()
         self._bytes = 0
         self._audio_ms = 0.0
@@ -48,14 +49,13 @@ class ConnectionOutlet:
         self._writer = asyncio.create_task(self._write(), name="selam-outlet")
 
     def send(self, event: Event, *, binary: bool = False) -> None:
-        if isinstance(event, ErrorEvent):
-            self._counters.add("selam_errors_total", "type", event.type)
-            if not self._errors.spend(event):
-                return
+        if isinstance(event, ErrorEvent) and not self._errors.spend(event):
+            return
         self._put(event, binary)
 
     def refuse(self, error: SelamError) -> None:
-        """Sends ``error`` as the event it becomes."""
+        """Sends ``error`` as the event it becomes. A session's errors are counted where they are made."""
+        self._numbers.count(metrics.ERRORS, type=error.type, code=error.code)
         self.send(ErrorEvent.of(error))
 
     async def flush(self, timeout_s: float) -> bool:
@@ -91,7 +91,7 @@ class ConnectionOutlet:
         ):
             waiting = f"{self._bytes} bytes, {self._audio_ms:.0f} ms of audio, {len(self._queue)} events"
             self.close()
-            self._counters.add("selam_slow_clients_total")
+            self._numbers.count(metrics.SLOW_CLIENTS)
             self._on_overflow(waiting)
 
     async def _write(self) -> None:

@@ -17,17 +17,18 @@ import pytest
 HERE = Path(__file__).parent
 CHUNKS = HERE.parent / "fixtures" / "mediarecorder_chunks.jsonl"
 CLIENT_JS = HERE / "node_modules" / "socket.io-client" / "dist" / "socket.io.min.js"
+AXE_JS = HERE / "node_modules" / "axe-core" / "axe.min.js"
 
 
 def need_node() -> str:
-    """Path of node, with the client library installed beside this file."""
+    """Path of node, with what ``package.json`` names installed beside this file."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None:
         missing("Node is not installed: the tests with socket.io-client are skipped")
-    if npm is None and not CLIENT_JS.exists():
+    if npm is None and not _installed():
         missing("npm is not installed: the tests with socket.io-client are skipped")
     with _alone():
-        if not CLIENT_JS.exists():
+        if not _installed():
             _npm_install(str(npm))
     return node
 
@@ -41,6 +42,10 @@ def need_chromium() -> str:
     return path
 
 
+def _installed() -> bool:
+    return CLIENT_JS.exists() and AXE_JS.exists()
+
+
 @contextmanager
 def _alone() -> Iterator[None]:
     """Test processes run side by side; one of them installs, the others wait."""
@@ -52,7 +57,7 @@ def _alone() -> Iterator[None]:
 def _npm_install(npm: str) -> None:
     command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
     done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=120, check=False)
-    if done.returncode or not CLIENT_JS.exists():
+    if done.returncode or not _installed():
         missing(f"npm install failed, tests with socket.io-client are skipped: {done.stderr.strip()[-200:]}")
 
 

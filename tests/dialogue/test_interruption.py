@@ -11,7 +11,7 @@ from selam_agent.languages.normalise import words
 from selam_agent.languages.packs import load
 
 PACKS = load()
-STOP, BACKCHANNEL, ECHO, SPEECH, NOTHING = Verdict
+STOP, BACKCHANNEL, PERHAPS, ECHO, SPEECH, NOTHING = Verdict
 
 # [native?] for all but English. Written as recognisers write: with marks and without, now and then misheard.
 BACKCHANNELS = {
@@ -37,9 +37,15 @@ STOP_CASES = [(code, text) for code, line in STOPS.items() for text in line.spli
 
 
 def verdict(
-    code: str, text: str | None, speech_ms: int = 400, asked: bool = False, said: str = ""
+    code: str,
+    text: str | None,
+    speech_ms: int = 400,
+    asked: bool = False,
+    said: str = "",
+    finished: bool = False,
 ) -> Verdict:
-    return judge(text, PACKS[code], speech_ms=speech_ms, agent_asked=asked, being_said=said)
+    pack = PACKS[code]
+    return judge(text, pack, speech_ms=speech_ms, agent_asked=asked, being_said=said, finished=finished)
 
 
 def test_there_are_fifty_of_each() -> None:
@@ -67,7 +73,7 @@ def test_stop_words_stop_at_once(code: str, text: str) -> None:
 def test_every_entry_is_what_it_is_listed_as(code: str) -> None:
     pack = PACKS[code]
     assert all(verdict(code, entry) is STOP for entry in pack.stop_words)
-    assert all(verdict(code, entry) is BACKCHANNEL for entry in pack.backchannels)
+    assert all(verdict(code, entry, finished=True) is BACKCHANNEL for entry in pack.backchannels)
     assert all(verdict(code, entry) is STOP for entry in pack.phrases["stop"])
     assert all(verdict(code, entry) is BACKCHANNEL for entry in pack.phrases["backchannel"])
     assert not {words(entry, code) for entry in pack.stop_words} & {
@@ -117,7 +123,7 @@ def test_english_loans_are_in_every_list(code: str) -> None:
         ("ti", "እዋ", NOTHING),
         # Fillers and single words are too little.
         ("en", "um", NOTHING),
-        ("en", "um uh", NOTHING),
+        ("en", "um uh", PERHAPS),
         ("am", "እ", NOTHING),
         ("am", "ማክሰኞ", NOTHING),
         ("en", "Tuesday", NOTHING),
@@ -129,6 +135,29 @@ def test_english_loans_are_in_every_list(code: str) -> None:
 )
 def test_what_is_and_is_not_an_interruption(code: str, text: str, expected: Verdict) -> None:
     assert verdict(code, text) is expected
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "expected"),
+    [
+        ("en", "oka", PERHAPS),
+        ("en", "okay oka", PERHAPS),
+        ("en", "o", NOTHING),
+        ("en", "oka Tuesday", SPEECH),
+        ("so", "waa", NOTHING),  # "waa igu filan" is enough
+        ("so", "waa ya", PERHAPS),
+        ("am", "ልክ ነ", PERHAPS),
+        ("ti", "ተረዲ", PERHAPS),
+        ("ti", "ተረ", PERHAPS),
+        # It may as well become "eegi", which is a stop word.
+        ("om", "ee", NOTHING),
+        ("om", "ee ee", BACKCHANNEL),
+    ],
+)
+def test_what_may_become_a_backchannel(code: str, text: str, expected: Verdict) -> None:
+    assert verdict(code, text) is expected
+    assert verdict(code, text, finished=True) is not PERHAPS
+    assert verdict(code, text, asked=True) is not PERHAPS, "after a question it is an answer"
 
 
 def test_time_interrupts_too() -> None:

@@ -298,20 +298,61 @@ class TestMeaning:
         line.decisions += line.turns.verdict(self.asked(line), verdict)
         return line
 
-    def test_sending_is_held_after_100_ms_and_the_recogniser_asked(self) -> None:
-        line = self.line().hear("v80")
-        assert line.names == ["SpeechStarted"]
-        assert line.hear("v20").names == ["SpeechStarted", "PausePlayback", "Listen"]
+    def test_sending_is_held_at_the_onset_and_the_recogniser_asked_about_a_word(self) -> None:
+        line = self.line().hear("v40")
+        assert line.names == []
+        assert line.hear("v20").names == ["SpeechStarted", "PausePlayback"]
+        assert line.hear("v120").names[2:] == []
+        assert line.hear("v20").names[2:] == ["Listen"]
         assert not self.asked(line).finished
 
+    def test_it_is_asked_again_when_it_has_answered(self) -> None:
+        line = self.line().hear("v260")
+        assert line.names.count("Listen") == 1, "one question at a time"
+        line = self.answer(line, Verdict.NOTHING).hear("v20")
+        assert line.names.count("Listen") == 2
+        assert self.answer(line, Verdict.NOTHING).hear("v60").names.count("Listen") == 3
+
+    def test_a_word_is_asked_about_while_it_fades(self) -> None:
+        line = self.answer(self.line().hear("v200"), Verdict.NOTHING).hear("s40")
+        assert self.asked(line).end_ms == 640 and not self.asked(line).finished
+
+    def test_a_click_lets_it_go_on_before_anything_was_heard_of_it(self) -> None:
+        line = self.line().hear("v60 s80")
+        assert line.names == ["SpeechStarted", "PausePlayback"]
+        assert line.hear("s20").decisions[-1] == ResumePlayback(at_ms=560, repeat=False)
+        assert "Listen" not in line.hear("s1000").names
+
+    def test_short_stops_of_the_voice_belong_to_the_word(self) -> None:
+        line = self.line().hear("v60 s40 v100")
+        assert line.names[-1] == "Listen" and self.asked(line).voiced_ms == 200
+        line = self.line().hear("v60 s60 v80")
+        assert self.asked(line).voiced_ms == 140
+
+    def test_what_may_become_a_backchannel_lets_it_go_on_at_once(self) -> None:
+        line = self.answer(self.line().hear("v200"), Verdict.PERHAPS)
+        assert line.decisions[-1] == ResumePlayback(at_ms=600, repeat=False)
+        line = self.answer(line.hear("v60"), Verdict.NOTHING).hear("v60")
+        assert line.names.count("PausePlayback") == 1, "no stutter"
+        assert self.answer(line, Verdict.STOP).names[-1] == "Interrupt"
+
+    def test_a_long_backchannel_is_waited_for(self) -> None:
+        line = self.line().hear("v160")
+        for _ in range(12):
+            line = self.answer(line.hear("v80"), Verdict.PERHAPS)
+        line = self.answer(line.hear("v80"), Verdict.BACKCHANNEL).hear("s1000")
+        assert "Interrupt" not in line.names
+        line = self.answer(self.line().hear("v200"), Verdict.PERHAPS).hear("v1300")
+        assert line.decisions[-1] == Interrupt(turn=1, at_ms=1900, reason="duration")
+
     def test_a_stop_word_interrupts_in_the_middle(self) -> None:
-        line = self.answer(self.line().hear("v160"), Verdict.STOP)
-        assert line.decisions[-1] == Interrupt(turn=1, at_ms=560, reason="words")
+        line = self.answer(self.line().hear("v200"), Verdict.STOP)
+        assert line.decisions[-1] == Interrupt(turn=1, at_ms=600, reason="words")
         assert line.hear("v200 s1000").names[-1] == "Commit"
 
     def test_a_backchannel_lets_it_go_on_and_is_no_turn(self) -> None:
-        line = self.answer(self.line().hear("v160"), Verdict.BACKCHANNEL)
-        assert line.decisions[-1] == ResumePlayback(at_ms=560, repeat=False)
+        line = self.answer(self.line().hear("v200"), Verdict.BACKCHANNEL)
+        assert line.decisions[-1] == ResumePlayback(at_ms=600, repeat=False)
         line = self.answer(line.hear("v200"), Verdict.BACKCHANNEL)
         assert line.names.count("PausePlayback") == 1, "held once only"
         line = self.answer(line.hear("s300"), Verdict.BACKCHANNEL).hear("s20")
@@ -323,11 +364,13 @@ class TestMeaning:
         assert "Interrupt" in self.answer(line, Verdict.SPEECH).names
 
     def test_words_from_too_little_sound_are_not_believed(self) -> None:
-        line = self.answer(self.line().hear("v120"), Verdict.SPEECH)
+        line = self.answer(self.line().hear("v200"), Verdict.SPEECH)
         assert "Interrupt" not in line.names
 
     def test_a_sound_without_words_repeats_the_phrase(self) -> None:
-        line = self.answer(self.line().hear("v200"), Verdict.NOTHING).hear("s300")
+        line = self.answer(self.line().hear("v200"), Verdict.NOTHING).hear("s40")
+        line = self.answer(line, Verdict.NOTHING).hear("s120")
+        line = self.answer(line, Verdict.NOTHING).hear("s140")
         assert self.asked(line).finished
         assert self.answer(line, Verdict.NOTHING).decisions[-1] == ResumePlayback(at_ms=900, repeat=True)
         assert line.hear("s1000").names[-1] == "Ignore"
@@ -375,15 +418,38 @@ class TestMeaning:
 
     def test_while_sound_is_not_trusted_only_words_count(self) -> None:
         line = self.line()
-        line.turns.trusted = False
+        line.turns.over_agent.trusted = False
         line.hear("v400 s300")
         assert "PausePlayback" not in line.names
         line = self.answer(line, Verdict.NOTHING).hear("s20")
         assert self.asked(line).finished
         assert self.answer(line.hear("s1000"), Verdict.STOP).names[-1] == "Interrupt"
         line = self.line()
-        line.turns.trusted = False
+        line.turns.over_agent.trusted = False
         assert "Interrupt" not in line.hear("v3000").names
+
+    def test_in_a_room_that_was_quiet_so_far_the_agent_may_be_held_without_trust(self) -> None:
+        line = self.line()
+        line.turns.over_agent.trusted = False
+        line.hear("s300 v60")
+        assert line.names[-1] == "PausePlayback"
+        line = self.answer(line.hear("v140"), Verdict.STOP)
+        assert line.names[-1] == "Interrupt"
+
+    @pytest.mark.parametrize(("verdict", "then"), [(Verdict.ECHO, False), (Verdict.BACKCHANNEL, True)])
+    def test_but_not_again_when_it_was_the_agent(self, verdict: Verdict, then: bool) -> None:
+        line = self.line()
+        line.turns.over_agent.trusted = False
+        line = self.answer(line.hear("s300 v200"), verdict)
+        assert line.names[-1] == "ResumePlayback"
+        line.hear("s1000 v100")
+        assert line.names.count("PausePlayback") == 1 + then
+
+    def test_and_not_where_there_is_a_sign_of_echo(self) -> None:
+        line = self.line()
+        line.turns.over_agent.trusted = False
+        line.turns.over_agent.echo_suspected = True
+        assert "PausePlayback" not in line.hear("s300 v400").names
 
     def test_a_verdict_about_an_earlier_turn_is_ignored(self) -> None:
         line = self.line().hear("v200")

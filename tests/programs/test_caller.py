@@ -20,6 +20,7 @@ from selam_agent.programs.caller import CallFailed, Say, SimulatedCaller
 from selam_agent.programs.page import write_page
 from selam_agent.programs.recording import Playout, WentOn
 from selam_agent.programs.report import report
+from selam_agent.programs.scoreboard import scores
 from selam_agent.programs.story import Story, StoryLine
 from tests.programs.fake_agent import KEY, Turn, fake_agent
 
@@ -79,7 +80,9 @@ async def test_a_call_with_an_interruption(tmp_path: Path) -> None:
     start = int(answer["end_ms"] * recording.rate / 1000)
     assert not recording.agent[start + 100 : int(cut["end_ms"] * recording.rate / 1000)].any()
 
-    page = write_page(tmp_path, [(recording, data)], engines="loudness only", made=NOW)
+    page = write_page(
+        tmp_path, [(recording, data)], engines="loudness only", made=NOW, languages=scores([data])
+    )
     text = page.read_text(encoding="utf-8")
     shown = json.loads(re.search(r"const content = (.*);\n", text).group(1))  # type: ignore[union-attr]
     assert shown["calls"][0]["turns"] == data["turns"]
@@ -162,6 +165,24 @@ def test_a_gap_is_where_nothing_was_played() -> None:
     assert playout.gap(50, 630) == (200, 440)
     assert playout.gap(300, 460) == (140, 440)
     assert playout.gap(440, 630) == (0, 440)
+
+
+async def test_two_languages_are_interpreted_and_a_wrong_answer_is_told_of() -> None:
+    line = StoryLine("Haa.", answer="Yes.")
+    story = replace(STORY, language="so", lines=(line,), weekday=None, detect=True, between=("so", "en"))
+    async with (
+        fake_agent(Turn("Haa.", "No.", speech_ms=200)) as (url, agent),
+        SelamClient(url, api_key=KEY, voice="aria") as client,
+    ):
+        caller = SimulatedCaller(client, pause_ms=(100, 120))
+        recording = await caller.call(
+            [Say(line.text, tone(240))], language=None, voice="aria", between=story.between
+        )
+    assert agent.started[0]["translation"] == "interpreter" and agent.started[0]["languages"] == ["so", "en"]
+    assert "language" not in agent.started[0]
+    data = report(recording, story, NOW)
+    assert data["problems"] == ["“Haa.” was answered with “No.”, not “Yes.”"]
+    assert data["result"] is None and data["turns"][0]["language"] == "so"
 
 
 async def test_a_silent_agent_ends_the_call() -> None:

@@ -11,22 +11,54 @@ import numpy as np
 import pytest
 
 from selam_agent.programs.caller_voice import RATE, SOUNDS
-from selam_agent.programs.story import AMHARIC, STORIES, Story, same_words
+from selam_agent.programs.story import AMHARIC, INTERPRETED, STORIES, SWITCHING, Story, same_words
 
+ALL = (*STORIES.values(), SWITCHING, INTERPRETED)
 VOICES = Path(__file__).parents[2] / "voices"
 
 
-@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
-def test_every_line_is_made_of_phrases_of_the_pack(story: Story) -> None:
-    pack = tomllib.loads((VOICES / f"{story.language}.toml").read_text(encoding="utf-8"))
-    known = {
+def known(language: str) -> set[str]:
+    pack = tomllib.loads((VOICES / f"{language}.toml").read_text(encoding="utf-8"))
+    return {
         phrase for table in ("phrases", "slots") for phrases in pack[table].values() for phrase in phrases
     }
+
+
+@pytest.mark.parametrize("story", ALL, ids=[story.label for story in ALL])
+def test_every_line_is_made_of_phrases_of_the_pack(story: Story) -> None:
     for line in story.lines:
         if line.sound is not None:
             continue
-        parts = [line.text] if line.text in known else re.findall(r"[^።.?]+[።.?]", line.text)
-        assert parts and all(part.strip() in known for part in parts), line.text
+        phrases = known(story.spoken(line))
+        parts = [line.text] if line.text in phrases else re.findall(r"[^።.?]+[።.?]", line.text)
+        assert parts and all(part.strip() in phrases for part in parts), line.text
+
+
+def test_what_is_interpreted_means_the_same_in_both_packs() -> None:
+    """Phrases of one key, and days of one number, mean the same in every language."""
+    packs = {
+        code: tomllib.loads((VOICES / f"{code}.toml").read_text(encoding="utf-8"))
+        for code in INTERPRETED.between
+    }
+    for line in INTERPRETED.lines:
+        spoken = INTERPRETED.spoken(line)
+        (other,) = set(INTERPRETED.between) - {spoken}
+        pairs = {
+            said: meant
+            for table in ("phrases", "slots")
+            for key, texts in packs[spoken][table].items()
+            for said, meant in zip(texts, packs[other][table][key], strict=False)
+        }
+        assert pairs[line.text] == line.answer
+
+
+@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
+def test_every_caller_interrupts_the_confirmation(story: Story) -> None:
+    pack = tomllib.loads((VOICES / f"{story.language}.toml").read_text(encoding="utf-8"))
+    (cut,) = [line for line in story.lines if line.cut_in_ms is not None and not line.goes_on]
+    stop, day = re.findall(r"[^።.?]+[።.?]", cut.text)
+    assert stop in pack["phrases"]["stop"]
+    assert pack["slots"]["days"].index(day.strip()) == story.weekday
 
 
 def test_what_is_said_over_the_agent_asks_for_nothing() -> None:
@@ -46,12 +78,13 @@ def test_a_cough_is_as_loud_as_speech_and_short() -> None:
     assert early > 2 * late > 0
 
 
-@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
+@pytest.mark.parametrize("story", ALL, ids=[story.label for story in ALL])
 def test_the_caller_is_not_the_agent(story: Story) -> None:
     pack = tomllib.loads((VOICES / f"{story.language}.toml").read_text(encoding="utf-8"))
     voices = {voice["name"]: [engine["voice"] for engine in voice["engines"]] for voice in pack["voices"]}
+    callers = {story.caller, *(line.caller for line in story.lines)}
     assert story.voice in voices
-    assert all(story.caller not in engines for engines in voices.values())
+    assert all(not callers & set(engines) for engines in voices.values())
 
 
 @pytest.mark.parametrize(

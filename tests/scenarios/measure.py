@@ -27,7 +27,8 @@ class Figure:
 def percentile(values: Iterable[float], share: float) -> float:
     """The value that this share of them does not exceed; nan if there are none."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+    # Times are sums of floats: 350.000000001 ms are 350.
+    return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 3) if ordered else float("nan")
 
 
 # ---------------------------------------------------------------- variations
@@ -154,7 +155,7 @@ def interruption(play: Play, number: int = 50) -> tuple[list[Figure], list[Outco
     silent = [each for each in coughs if each.interrupted or each.unfinished or each.replies != 1]
     missed = [each for each in stops + immediate if each.interrupted != 1]
     short = [each for each in back if _last_words_ms(each.scenario) <= 500]
-    unheard = [each for each in short if each.gaps and max(each.gaps) <= 80]
+    unheard = [each for each in short if each.gaps and max(each.gaps) < 80.5]
     gaps = [gap for each in back for gap in each.gaps]
     cough_gaps = [gap for each in coughs for gap in each.gaps]
     latency = [ms for each in stops for ms in each.stop]
@@ -212,7 +213,7 @@ def fast_recogniser(play: Play, number: int = 50, stt_ms: int = 20) -> list[Figu
     back = [play(each) for each in with_recogniser(over_reply("backchannels", number), stt_ms)]
     stops = [play(each) for each in with_recogniser(over_reply("stops", number), stt_ms)]
     short = [each for each in back if _last_words_ms(each.scenario) <= 500]
-    unheard = [each for each in short if each.gaps and max(each.gaps) <= 80]
+    unheard = [each for each in short if each.gaps and max(each.gaps) < 80.5]
     stopped = [each for each in back if each.interrupted or each.replies != 1]
     missed = [each for each in stops if each.interrupted != 1]
     latency = [ms for each in stops for ms in each.stop]

@@ -11,6 +11,7 @@ from typing import Any
 from selam_agent import events
 from selam_agent.languages import packs
 from selam_agent.session.config import Engines, SessionConfig
+from selam_agent.session.parts import Watch
 from selam_agent.session.registry import Registry
 from selam_agent.session.session import Session
 from selam_agent.settings import Settings
@@ -55,6 +56,7 @@ async def call(
     llm: FakeChatModel | None = None,
     tts: FakeSynthesizer | None = None,
     translator: FakeTranslator | None = None,
+    watch: Watch | None = None,
     **wishes: Any,
 ) -> AsyncIterator[Call]:
     settings: Settings = load(environ={}, **wishes.pop("settings", {}))
@@ -64,7 +66,7 @@ async def call(
     engines = Engines(
         transcriber=made.stt, chat_model=made.llm, synthesizers={"espeak": made.tts}, translator=translator
     )
-    made.registry = Registry(engines=engines, packs=PACKS, settings=settings, now=friday)
+    made.registry = Registry(engines=engines, packs=PACKS, settings=settings, now=friday, watch=watch)
     config = SessionConfig(**({"voice": "aria", "output_format": "pcm16", "playback": "buffered"} | wishes))
     made.session = made.registry.open(config, made.outlet, owner="key")
     try:

@@ -187,16 +187,15 @@ def test_a_client_may_come_back_by_the_sessions_name() -> None:
                 (it.session.id, "another", "session_forbidden"),
             ):
                 with pytest.raises(SessionError) as caught:
-                    it.registry.resumable(name, owner=owner)
+                    it.registry.come_back(name, other, owner=owner)
                 assert caught.value.code == code
-            assert it.registry.resumable(it.session.id, owner="key") is it.session
-            it.session.attach(other)
+            assert it.registry.come_back(it.session.id, other, owner="key") is it.session
             await asyncio.sleep(0.1)
             assert other.all(events.SessionStarted)[0].resumed
             it.session.detach(other)
             await asyncio.sleep(31)
             with pytest.raises(SessionError) as caught:
-                it.registry.resumable(it.session.id, owner="key")
+                it.registry.come_back(it.session.id, Recorder(), owner="key")
             assert caught.value.code == "session_expired"
 
     run(story())

@@ -20,7 +20,7 @@ def test_an_interruption_delay_raises_whatever_may_stop_the_agent() -> None:
     plain = turn_settings(Turns(), SessionConfig(voice="aria"))
     late = turn_settings(Turns(), SessionConfig(voice="aria", interruption_delay_ms=700))
     assert (late.hold_ms, late.interrupt_frames, late.interrupt_speech_ms) == (700, 35, 700)
-    assert (plain.hold_ms, plain.interrupt_frames, plain.interrupt_speech_ms) == (100, 12, 600)
+    assert (plain.hold_ms, plain.interrupt_frames, plain.interrupt_speech_ms) == (60, 12, 600)
 
 
 @pytest.mark.parametrize(("delay", "stops"), [(0, True), (900, False)])

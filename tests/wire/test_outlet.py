@@ -15,9 +15,9 @@ import aiohttp
 import pytest
 
 from selam_agent import events
+from selam_agent.metrics import Metrics
 from selam_agent.ports import Word
 from selam_agent.session.config import Engines
-from selam_agent.wire.counters import Counters
 from selam_agent.wire.limits import Limits
 from selam_agent.wire.selam_events import payload
 from selam_agent.wire.selam_outlet import ConnectionOutlet
@@ -38,7 +38,7 @@ async def test_order_and_flush() -> None:
         await asyncio.sleep(0)
         seen.append(data["delta"])
 
-    outlet = ConnectionOutlet(emit, pytest.fail, Limits(), Counters())
+    outlet = ConnectionOutlet(emit, pytest.fail, Limits(), Metrics())
     for number in range(100):
         outlet.send(events.ResponseDelta(delta=str(number), turn_id=1, reply_id="r"))
     assert await outlet.flush(1)
@@ -57,8 +57,8 @@ async def test_a_full_queue_ends_the_connection_once(limits: Limits, count: int)
     async def emit(name: str, data: dict[str, Any]) -> None:
         await asyncio.Event().wait()
 
-    counters = Counters()
-    outlet = ConnectionOutlet(emit, reasons.append, limits, counters)
+    numbers = Metrics()
+    outlet = ConnectionOutlet(emit, reasons.append, limits, numbers)
     size = 4_000 if limits.queue_audio_ms > 1e6 else 100
     for number in range(count):
         outlet.send(chunk(number, size))
@@ -66,7 +66,7 @@ async def test_a_full_queue_ends_the_connection_once(limits: Limits, count: int)
     for number in range(5):
         outlet.send(chunk(number, size))
     assert len(reasons) == 1
-    assert "selam_slow_clients_total 1" in counters.exposition({})
+    assert b"selam_slow_clients_total 1.0" in numbers.exposition()
 
 
 async def test_a_failing_emit_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
@@ -77,7 +77,7 @@ async def test_a_failing_emit_does_not_stop_the_others(caplog: pytest.LogCapture
             raise RuntimeError("no")
         seen.append(name)
 
-    outlet = ConnectionOutlet(emit, pytest.fail, Limits(), Counters())
+    outlet = ConnectionOutlet(emit, pytest.fail, Limits(), Metrics())
     outlet.send(events.Clear(reply_id="r"))
     outlet.send(events.ControlAck(action="pause"))
     assert await outlet.flush(1) and seen == ["control_ack"] and "could not send clear" in caplog.text

@@ -69,8 +69,10 @@ async def test_metrics_are_for_this_machine_or_a_key(app: App) -> None:
         await client.connect({"voice": "aria"})
         await client.wait("error")
     status, text, _ = await get(app, "/metrics")
-    assert status == 200 and 'selam_errors_total{type="authentication_error"} 1' in text
-    assert "selam_sessions 0" in text
+    assert (
+        status == 200 and 'selam_errors_total{code="missing_api_key",type="authentication_error"} 1.0' in text
+    )
+    assert "selam_sessions 0.0" in text
     assert (await get(app, "/metrics", X_Forwarded_For="203.0.113.9"))[0] == 401
     assert (await get(app, "/metrics", X_Forwarded_For="203.0.113.9", Authorization=KEY))[0] == 200
 

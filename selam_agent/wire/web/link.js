@@ -86,11 +86,6 @@ export class Link extends EventTarget {
     socket.disconnect();
   }
 
-  /** For tests: the network breaks. */
-  breakOff() {
-    this.#socket?.io.engine.close();
-  }
-
   #auth() {
     const { voice } = this.#wishes;
     const key = sessionStorage.getItem(KEY);

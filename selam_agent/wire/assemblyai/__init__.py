@@ -1,1 +1,0 @@
-"""The AssemblyAI Voice Agent protocol over a WebSocket: ``/v1/ws``, and as it was at ``/v1/realtime``."""
