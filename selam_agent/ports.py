@@ -117,14 +117,14 @@ class Message:
 class ChatRequest:
     """``messages``: oldest first, the caller's new words last. ``now``: aware local time of the caller.
 
-    ``language``: in which to answer. ``preamble``: how a spoken answer is to be written, in the words of
-    the language's pack; it precedes the client's ``instructions``.
+    ``language``: in which to answer. ``preamble``: how a spoken answer is to be written, from the language's
+    pack; it precedes the client's ``instructions``. None: the engine's own, empty: none.
     """
 
     messages: tuple[Message, ...]
     language: str
     now: datetime
-    preamble: str = ""
+    preamble: str | None = None
     instructions: str = ""
     tools: tuple[Mapping[str, Any], ...] = ()
     session_id: str = ""

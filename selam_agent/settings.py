@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class Section(BaseModel):
@@ -69,6 +69,18 @@ class Llm(Section):
     first_token_timeout_s: float = 15.0
     total_timeout_s: float = 60.0
     flow: str = "clinic_booking"
+    # Instead of the packs' own (docs/languages.md); may use {language} and {now}; empty: none.
+    preamble: str | None = None
+
+    @field_validator("preamble")
+    @classmethod
+    def _check_preamble(cls, text: str | None) -> str | None:
+        try:
+            (text or "").format(language="", now="")
+        except (KeyError, IndexError, ValueError, AttributeError):
+            raise ValueError("may only use {language} and {now}") from None
+        return text
+
     options: dict[str, Any] = {}
 
 

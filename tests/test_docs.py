@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import re
 import subprocess
-from datetime import time
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from selam_agent.app import App
 from selam_agent.engines.flow_format import load_flow
 from selam_agent.languages import packs
-from selam_agent.languages.clock import say_time
+from selam_agent.languages.clock import say_time, spoken_now
 from selam_agent.languages.speakable import speakable
 from selam_agent.settings_file import load
 from tests.clients.tools import HERE as CLIENTS
@@ -153,3 +154,17 @@ def test_pages_link_to_pages() -> None:
 def test_every_page_is_in_the_menu() -> None:
     menu = (DOCS.parent / ".ci" / "mkdocs.yml").read_text(encoding="utf-8")
     assert [page for page in PAGES if f"- {page}.md" not in menu] == []
+
+
+def test_the_preamble_is_the_packs() -> None:
+    (shown,) = blocks("languages", "text")
+    assert shown.strip() == packs.load()["en"].preamble.strip()
+    now = datetime(2026, 11, 20, 11, tzinfo=ZoneInfo("Africa/Addis_Ababa"))
+    assert f'"{spoken_now(now, packs.load()["am"])}"' in " ".join(PAGES["languages"].split())
+
+
+def test_settings_of_the_languages_page_are_accepted(tmp_path: Path) -> None:
+    for block in blocks("languages", "toml"):
+        path = tmp_path / "selam.toml"
+        path.write_text(block, encoding="utf-8")
+        load(path, environ={})

@@ -21,7 +21,7 @@ from selam_agent.errors import EngineError
 from selam_agent.ports import ChatItem, ChatModelInfo, ChatRequest, Text, ToolCall, Usage
 from selam_agent.settings import Llm
 
-__all__ = ["OpenAIChatModel", "preamble"]
+__all__ = ["OpenAIChatModel", "system_message"]
 
 log = logging.getLogger(__name__)
 
@@ -198,13 +198,14 @@ class OpenAIChatModel:
         await self._client.close()
 
 
-def preamble(request: ChatRequest) -> str:
-    """The system message: the caller's instructions, then what every voice agent must know."""
-    if request.preamble:
-        return "\n\n".join(part for part in (request.preamble, request.instructions.strip()) if part)
+def system_message(request: ChatRequest) -> str:
+    """How to speak, and what the client wishes; empty when neither is said."""
+    instructions = request.instructions.strip()
+    if request.preamble is not None:
+        return "\n\n".join(part for part in (request.preamble.strip(), instructions) if part)
     language = _LANGUAGES.get(request.language, request.language)
     lines = [
-        request.instructions.strip(),
+        instructions,
         f"Answer in {language}. Your answer is spoken aloud: short sentences, no lists, no markup.",
         f"The caller's local time is {request.now:%A, %d %B %Y, %H:%M}.",
     ]
@@ -212,7 +213,8 @@ def preamble(request: ChatRequest) -> str:
 
 
 def _messages(request: ChatRequest) -> list[dict[str, Any]]:
-    messages: list[dict[str, Any]] = [{"role": "system", "content": preamble(request)}]
+    system = system_message(request)
+    messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     called: set[str] = set()
     for message in request.messages:
         if message.role == "tool":

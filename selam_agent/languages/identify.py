@@ -27,6 +27,9 @@ _CLD2_WORDS, _CLD2_LETTERS = 3, 8
 _WORD, _MARK, _LETTER, _LETTERS_AT_MOST, _CLD2 = 2.0, 1.5, 0.5, 1.5, 3.0
 # Anything less than this is no reason to doubt the language of the conversation.
 _MARGIN = 0.5
+# And so much leaves no doubt.
+_CLEAR = 3.0
+_CLEAR_WORDS = 3
 # So many words, or two turns in a row, move a conversation to another language.
 CHANGE_WORDS = 4
 
@@ -47,15 +50,30 @@ def identify(text: str, allowed: Sequence[str], current: str) -> str:
     fitting = [code for code in allowed if written_in(code) == script]
     if len(fitting) < 2:
         return fitting[0] if fitting else current
-    scores = {code: _score(heard, code) for code in fitting}
-    if script == "Latin":
-        guessed = _cld2(heard, fitting)
-        if guessed is not None:
-            scores[guessed] += _CLD2
+    scores = _scores(heard, fitting, script)
     best = max(fitting, key=lambda code: (scores[code], code == current))
     if current not in scores:
         return best
     return best if scores[best] >= scores[current] + _MARGIN else current
+
+
+def clearly_not(expected: str, text: str, allowed: Sequence[str]) -> str | None:
+    """The language that a text is in rather than the expected one; None in doubt.
+
+    For what a model has written, where a wrong verdict costs more than a missed one.
+    """
+    heard = words(text, "")
+    script = script_of(text)
+    if script is None or len(heard) < _CLEAR_WORDS:
+        return None
+    fitting = [code for code in allowed if written_in(code) == script]
+    if not fitting:
+        return None
+    scores = _scores(heard, fitting, script)
+    best = max(fitting, key=lambda code: scores[code])
+    if expected in scores and scores[best] < scores[expected] + _CLEAR:
+        return None
+    return best
 
 
 def script_of(text: str) -> str | None:
@@ -109,6 +127,14 @@ def _score(heard: tuple[str, ...], code: str) -> float:
     plain = " ".join(heard)
     marks, letters = len(MARKS[code].findall(plain)), len(LETTERS[code].findall(plain))
     return known + _MARK * marks + min(_LETTERS_AT_MOST, _LETTER * letters)
+
+
+def _scores(heard: tuple[str, ...], fitting: Sequence[str], script: str) -> dict[str, float]:
+    scores = {code: _score(heard, code) for code in fitting}
+    guessed = _cld2(heard, fitting) if script == "Latin" else None
+    if guessed is not None:
+        scores[guessed] += _CLD2
+    return scores
 
 
 def _cld2(heard: tuple[str, ...], fitting: Sequence[str]) -> str | None:

@@ -110,6 +110,8 @@ class Pack:
 
     ``phrases`` and ``slots``: what a caller may say, exactly as the embedded recogniser learned it.
     ``says``: what the server itself says; ``page``: what the web page shows, English where it has none.
+    ``preamble``: a template of {language} and {now} for language models; ``strict``: what they are told
+    after an answer in another language.
     ``needs_review``: no native speaker has confirmed it yet.
     """
 
@@ -125,6 +127,8 @@ class Pack:
     phrases: Mapping[str, tuple[str, ...]]
     slots: Mapping[str, tuple[str, ...]]
     says: Mapping[str, str]
+    preamble: str
+    strict: str
     page: Mapping[str, str]
     stop_words: tuple[str, ...]
     backchannels: tuple[str, ...]

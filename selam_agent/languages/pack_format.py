@@ -18,11 +18,19 @@ from selam_agent.languages.pack import (
 )
 from selam_agent.languages.tables import Table
 
+# For packs that have none.
+_PREAMBLE = (
+    "You speak with a caller on the telephone. Answer in {language}, whatever language the caller speaks. "
+    "Your answer is spoken aloud: at most two short, plain sentences; no lists, no markup, no emoji. "
+    "Keep the names of people and places as the caller says them. Now it is {now}."
+)
+_STRICT = "Your last answer was in another language. Answer only in the language that is asked for."
 _SLOT_SIZES = {"days": 7, "hours": 12}
 
 
 def read_pack(table: Table) -> Pack:
     """One language from its file's table; raises SettingsError naming file and key."""
+    model = table.table("preamble", optional=True)
     phrases, slots, turns = table.table("phrases"), table.table("slots", optional=True), table.table("turns")
     pack = Pack(
         code=table.text("code"),
@@ -37,6 +45,8 @@ def read_pack(table: Table) -> Pack:
         phrases=MappingProxyType({key: phrases.strings(key) for key in phrases.keys()}),  # noqa: SIM118
         slots=MappingProxyType({key: slots.strings(key, _SLOT_SIZES.get(key)) for key in slots.keys()}),  # noqa: SIM118
         says=MappingProxyType(table.texts("says")),
+        preamble=_template(model, "text", default=_PREAMBLE, language="", now=""),
+        strict=model.text("strict", _STRICT),
         page=MappingProxyType(table.texts("page", optional=True)),
         stop_words=turns.strings("stop_words"),
         backchannels=turns.strings("backchannels"),
@@ -46,6 +56,7 @@ def read_pack(table: Table) -> Pack:
         numbers=_numbers(table.table("numbers")),
         speech=_speech(table.table("speech", optional=True)),
     )
+    model.finish()
     if not pack.voices:
         raise table.error("voices", "must have at least one entry")
     for key in ("say_again", "can_say", "failed", "still_there", "goodbye", "filler"):

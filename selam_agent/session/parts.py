@@ -78,7 +78,7 @@ def assemble(
         engines=house.engines,
         packs=house.packs,
         timings=timings,
-        writers=Writers(house.engines, house.packs, house.settings.translation.deadline_s),
+        writers=Writers(house.engines, house.packs, house.settings),
         speaker=speaker,
         toolbox=toolbox,
         phrases=house.phrases,

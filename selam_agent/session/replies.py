@@ -164,10 +164,12 @@ class Replies:
             messages = (*messages, Message(role="user", content=text))
         if steering:
             messages = (*messages, Message(role="system", content=steering))
+        now = self._now(ZoneInfo(speaker.pack.timezone))
         return ChatRequest(
             messages=messages,
             language=speaker.pack.code,
-            now=self._now(ZoneInfo(speaker.pack.timezone)),
+            now=now,
+            preamble=self._writers.preamble(speaker.pack, now),
             instructions=self._config.instructions,
             tools=self._toolbox.tools if self._engines.chat_model.info.calls_tools else (),
             session_id=self._session_id,

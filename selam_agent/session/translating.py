@@ -7,15 +7,12 @@ import logging
 from dataclasses import dataclass
 
 from selam_agent.errors import EngineError, SelamError
-from selam_agent.languages.identify import identify
+from selam_agent.languages.identify import clearly_not
 from selam_agent.languages.masking import mask, restore
 from selam_agent.languages.packs import Packs
 from selam_agent.ports import Caution, TranslationRequest, Translator
 
 log = logging.getLogger(__name__)
-
-# Fewer words may be the same in both languages, or look like either.
-_SURE_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ class Translating:
                 restored = restore(made, masked.hidden)
                 if restored is None:
                     reason = "names_or_numbers_lost"
-                elif not made or _is_in(made, source, target):
+                elif not made or clearly_not(target, mask(made).words, (source, target)):
                     reason = "not_translated"
                 else:
                     return Translated(restored, target)
@@ -85,12 +82,3 @@ class Translating:
             {"from": source, "to": target, "reason": reason},
         )
         return Translated(text, source, caution)
-
-
-def _is_in(text: str, language: str, rather_than: str) -> bool:
-    """Whether a text is clearly in a language; marks are not looked at."""
-    words = mask(text).words
-    return (
-        len(words.split()) >= _SURE_WORDS
-        and identify(words, (language, rather_than), rather_than) == language
-    )
