@@ -43,7 +43,7 @@ class StartWishes(Wishes, total=False):
 
     greeting: str | None
     uninterruptible_greeting: bool | None
-    output_format: Literal["mp3", "wav", "pcm16", "pcmu", "pcma"] | None
+    output_format: Literal["mp3", "opus", "wav", "pcm16", "pcmu", "pcma"] | None
     output_sample_rate: int | None
     playback: Literal["immediate", "buffered"] | None
     binary: bool | None

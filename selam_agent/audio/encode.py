@@ -1,4 +1,4 @@
-"""What leaves: raw pieces of 40 ms, or self-contained MP3 and WAV files of about half a second.
+"""What leaves: raw pieces of 40 ms, or self-contained MP3, Ogg and WAV files of about half a second.
 
 The documented client plays each chunk as a file of its own, so files are cut where it is quietest
 and MP3 carries its Xing/LAME header: decoders that honour it trim the priming (56 ms of padding per
@@ -19,10 +19,17 @@ from typing import Final, Literal
 import av
 import numpy as np
 
+from selam_agent.audio.opus import RATES as OPUS_RATES
+from selam_agent.audio.opus import ogg_opus
 from selam_agent.audio.pcm import Pcm16, empty, g711_decode, g711_encode
 from selam_agent.errors import AudioError
 
-OutputFormat = Literal["mp3", "wav", "pcm16", "pcmu", "pcma"]
+OutputFormat = Literal["mp3", "opus", "wav", "pcm16", "pcmu", "pcma"]
+
+# Whole files, each of which plays by itself.
+FILES: Final = frozenset({"mp3", "opus", "wav"})
+# Formats that cost milliseconds per file: not on the event loop.
+COMPRESSED: Final = frozenset({"mp3", "opus"})
 
 RAW_CHUNK_MS: Final = 40
 # Long enough that a client which starts files late has few seams, short enough to interrupt between.
@@ -53,7 +60,7 @@ class EncodedChunk:
     start_sample: int
     format: OutputFormat
     sample_rate: int
-    # What an MP3 was made from: decoding it again would cost a millisecond.
+    # What a compressed file was made from: decoding it again would cost a millisecond.
     source: Pcm16 | None = None
 
     def pcm(self) -> Pcm16:
@@ -92,22 +99,23 @@ def split_at_quietest(pcm: Pcm16, rate: int, min_ms: int = 400, max_ms: int = 80
 class ChunkEncoder:
     """Cuts and encodes one reply.
 
-    Files (mp3, wav): 0.4–0.8 s, the first 0.3–0.5 s, the last up to 1 s. Raw formats: 40 ms.
+    Files (mp3, opus, wav): 0.4–0.8 s, the first 0.3–0.5 s, the last up to 1 s. Raw formats: 40 ms.
 
     Args:
         format: of the chunks.
         sample_rate: Hz of what is pushed and of what comes out.
 
     Raises:
-        AudioError: MP3 does not know the rate.
+        AudioError: MP3 or Opus does not know the rate.
     """
 
     def __init__(self, format: OutputFormat, sample_rate: int) -> None:
-        if format == "mp3" and sample_rate not in _MP3_RATES:
+        rates = {"mp3": _MP3_RATES, "opus": OPUS_RATES}.get(format)
+        if rates is not None and sample_rate not in rates:
             raise AudioError(
-                f"MP3 has no sample rate of {sample_rate} Hz.",
+                f"{format} has no sample rate of {sample_rate} Hz.",
                 code="invalid_sample_rate",
-                details={"sample_rates": sorted(_MP3_RATES)},
+                details={"sample_rates": sorted(rates)},
             )
         self._format: OutputFormat = format
         self._rate = sample_rate
@@ -117,7 +125,7 @@ class ChunkEncoder:
     def push(self, pcm: Pcm16) -> list[EncodedChunk]:
         """Takes int16 [n]; returns the chunks that are complete, in order."""
         self._held = np.concatenate((self._held, pcm)) if len(self._held) else pcm
-        return self._files() if self._format in ("mp3", "wav") else self._raw()
+        return self._files() if self._format in FILES else self._raw()
 
     def finish(self) -> list[EncodedChunk]:
         """What is held, as one chunk, if anything is. More may be pushed: positions go on."""
@@ -144,14 +152,14 @@ class ChunkEncoder:
     def _cut(self, samples: int) -> EncodedChunk:
         pcm, self._held = self._held[:samples], self._held[samples:]
         data = encode(pcm, self._format, self._rate)
-        source = pcm if self._format == "mp3" else None
+        source = pcm if self._format in COMPRESSED else None
         chunk = EncodedChunk(data, len(pcm), self._start, self._format, self._rate, source)
         self._start += len(pcm)
         return chunk
 
 
 def encode(pcm: Pcm16, format: OutputFormat, rate: int) -> bytes:
-    """int16 [n] in one piece: a whole file for mp3 and wav, bare little-endian samples otherwise."""
+    """int16 [n] in one piece: a whole file for mp3, opus and wav, bare little-endian samples otherwise."""
     match format:
         case "pcm16":
             return pcm.astype("<i2", copy=False).tobytes()
@@ -161,6 +169,8 @@ def encode(pcm: Pcm16, format: OutputFormat, rate: int) -> bytes:
             return _wav(pcm, rate)
         case "mp3":
             return _mp3(pcm, rate)
+        case "opus":
+            return ogg_opus(pcm, rate)
 
 
 def _wav(pcm: Pcm16, rate: int) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from selam_agent.ports import ChatModel, Synthesizer, Transcriber, Translator
 
-OutputFormat = Literal["mp3", "wav", "pcm16", "pcmu", "pcma"]
+OutputFormat = Literal["mp3", "opus", "wav", "pcm16", "pcmu", "pcma"]
 Interruption = Literal["semantic", "energy", "off"]
 Playback = Literal["immediate", "buffered"]
 Translation = Literal["off", "pivot", "interpreter"]

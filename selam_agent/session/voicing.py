@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import numpy as np
 
-from selam_agent.audio.encode import ChunkEncoder, EncodedChunk
+from selam_agent.audio.encode import COMPRESSED, ChunkEncoder, EncodedChunk
 from selam_agent.audio.pcm import StreamResampler
 from selam_agent.dialogue.playhead import SpokenText
 from selam_agent.errors import EngineError
@@ -22,8 +22,6 @@ from selam_agent.session.words import WordMapper
 # end of a fragment beyond what separates two sentences (ms).
 _SILENCE = 64
 _SENTENCE_PAUSE_MS = 200
-# Compressed formats cost about 2.5 ms per chunk: not on the event loop.
-_COMPRESSED = frozenset({"mp3"})
 
 
 class Voicing:
@@ -103,7 +101,7 @@ class Voicing:
                 yield chunk
 
     async def _flush(self) -> list[EncodedChunk]:
-        if self._config.output_format in _COMPRESSED:
+        if self._config.output_format in COMPRESSED:
             return await asyncio.to_thread(self._encoder.finish)
         return self._encoder.finish()
 
@@ -138,6 +136,6 @@ class Voicing:
         self._samples += len(pcm)
         if self._gain != 1:
             pcm = (pcm * np.float32(self._gain)).astype(np.int16)
-        if self._config.output_format in _COMPRESSED:
+        if self._config.output_format in COMPRESSED:
             return await asyncio.to_thread(self._encoder.push, pcm)
         return self._encoder.push(pcm)

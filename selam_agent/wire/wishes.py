@@ -9,6 +9,7 @@ import orjson
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, StringConstraints
 
+from selam_agent.audio.opus import RATES as OPUS_RATES
 from selam_agent.errors import ValidationError
 from selam_agent.session.config import (
     MAX_GREETING,
@@ -25,7 +26,7 @@ from selam_agent.wire.formats import object_of
 # The rates that MP3 knows; the other formats follow for simplicity.
 OUTPUT_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 _G711 = ("pcmu", "pcma")
-_SELF_CONTAINED = ("mp3", "wav")
+_SELF_CONTAINED = ("mp3", "opus", "wav")
 _MAX_TOOLS = 64
 _MAX_TOOLS_BYTES = 64 * 1024
 
@@ -256,10 +257,10 @@ def _output_rate(wish: _StartSession) -> int:
             raise ValidationError(f"output_sample_rate: {wish.output_format} is always 8000")
         return 8_000
     rate = wish.output_sample_rate or 24_000
-    if rate not in OUTPUT_RATES:
+    known = tuple(sorted(OPUS_RATES)) if wish.output_format == "opus" else OUTPUT_RATES
+    if rate not in known:
         raise ValidationError(
-            f"output_sample_rate must be one of {', '.join(map(str, OUTPUT_RATES))}",
-            details={"rates": list(OUTPUT_RATES)},
+            f"output_sample_rate must be one of {', '.join(map(str, known))}", details={"rates": list(known)}
         )
     return rate
 

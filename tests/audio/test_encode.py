@@ -77,6 +77,25 @@ def test_mp3_refuses_a_rate_it_does_not_know() -> None:
         ChunkEncoder("mp3", 9_000)
 
 
+@pytest.mark.parametrize("rate", [8_000, 12_000, 16_000, 24_000, 48_000])
+@pytest.mark.parametrize("seconds", [0.31, 0.5, 0.8013])
+def test_opus_files_are_self_contained_and_exact(rate: int, seconds: float) -> None:
+    pcm = tone(rate, seconds)
+    (chunk,) = _run("opus", pcm, rate, piece=len(pcm))[:1]
+    heard = demuxed(chunk.data, "ogg")
+    # A decoder answers at 48 kHz, without the encoder's delay before and with nothing behind.
+    assert len(heard) == chunk.samples * 48_000 // rate
+    power = np.mean(heard.astype(float) ** 2) / np.mean(pcm[: chunk.samples].astype(float) ** 2)
+    assert 0.7 < power < 1.3
+    # Speech at 24 kbit/s, and 200 bytes around it.
+    assert len(chunk.data) < 24_000 / 8 * chunk.samples / rate * 1.5 + 200
+
+
+def test_opus_refuses_a_rate_it_does_not_know() -> None:
+    with pytest.raises(AudioError, match="44100"):
+        ChunkEncoder("opus", 44_100)
+
+
 def test_wav_files_join_to_the_whole() -> None:
     pcm = np.repeat(speech(), 2)[: RATE * 4]
     joined = []
@@ -123,7 +142,7 @@ def test_more_may_be_pushed_after_finish() -> None:
     assert second.start_sample == sum(chunk.samples for chunk in first)
 
 
-@pytest.mark.parametrize("output", ["mp3", "wav", "pcm16", "pcmu", "pcma"])
+@pytest.mark.parametrize("output", ["mp3", "opus", "wav", "pcm16", "pcmu", "pcma"])
 def test_a_chunk_knows_what_it_sounds_like(output: OutputFormat) -> None:
     pcm = (np.sin(np.arange(8_000) / 9) * 9_000).astype(np.int16)
     encoder = ChunkEncoder(output, 8_000)

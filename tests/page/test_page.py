@@ -110,6 +110,21 @@ async def test_a_conversation_by_chips_needs_no_microphone(browser: Chromium, se
         assert page.problems == []
 
 
+async def test_little_data(browser: Chromium, server: LocalServer, voice: dict[str, Pcm16]) -> None:
+    browser.hears(recording(0.8, voice["Hello."], 20.0))
+    async with tab(browser, server.url) as page:
+        await page.click("#low-data")
+        await start(page, server.api_key, "free")
+        await said(page, "caller", "Hello.")
+        await said(page, "agent", "How can I help?")
+        await quiet(page)
+        seconds = await page.run("performance.now() / 1000")
+        sent, got = await page.run("[selamAgent.link.bytesUp, selamAgent.link.bytesDown]")
+        print(f"low data: {sent / 1000:.0f} kB up, {got / 1000:.0f} kB down in {seconds:.1f} s")
+        await page.until("document.querySelector('#traffic').textContent.includes('kB per minute')")
+        assert page.problems == []
+
+
 async def test_the_caller_interrupts(browser: Chromium, server: LocalServer, voice: dict[str, Pcm16]) -> None:
     browser.hears(recording(2.0, voice["Stop."], 20.0))
     async with tab(browser, server.url) as page:
