@@ -9,19 +9,14 @@ import os
 import numpy as np
 
 from selam_agent.engines import catalog
-from selam_agent.errors import SettingsError
 from selam_agent.languages.packs import Packs
 from selam_agent.ports import (
     ChatModel,
-    ChatModelInfo,
     SynthesisRequest,
     Synthesizer,
-    SynthesizerInfo,
     Transcriber,
-    TranscriberInfo,
     TranscriptionRequest,
     Translator,
-    TranslatorInfo,
 )
 from selam_agent.session.config import Engines
 from selam_agent.settings import Settings
@@ -39,36 +34,16 @@ def build(settings: Settings, packs: Packs) -> Engines:
     """The engines that the settings name. Loads models: seconds for large ones.
 
     Raises:
-        SettingsError: an engine cannot be used, or would leave the machine while ``server.offline``.
+        SettingsError: an engine cannot be used, or would leave the machine and may not.
     """
     # The recogniser loads for seconds; a mistake in the other sections is told before.
     chat_model = catalog.build_chat_model(settings, packs)
     translator = catalog.build_translator(settings, packs, chat_model)
     synthesizers = catalog.build_synthesizers(settings)
     transcriber = catalog.build_transcriber(settings)
-    engines = Engines(
+    return Engines(
         transcriber=transcriber, chat_model=chat_model, synthesizers=synthesizers, translator=translator
     )
-    if settings.server.offline:
-        _refuse_remote(engines)
-    return engines
-
-
-def _refuse_remote(engines: Engines) -> None:
-    """Raises SettingsError when an engine would send text or audio away from this machine."""
-    used: list[TranscriberInfo | ChatModelInfo | SynthesizerInfo | TranslatorInfo] = [
-        engines.transcriber.info,
-        engines.chat_model.info,
-    ]
-    used += [each.info for each in engines.synthesizers.values()]
-    if engines.translator is not None:
-        used.append(engines.translator.info)
-    away = list(dict.fromkeys(info.name for info in used if info.leaves_machine))
-    if away:
-        raise SettingsError(
-            f"offline: {', '.join(away)} would leave this machine; "
-            "take it out of the settings, or serve without --offline."
-        )
 
 
 async def warm(engines: Engines, packs: Packs) -> None:
@@ -92,7 +67,7 @@ async def _warm_transcriber(transcriber: Transcriber) -> None:
 
 async def _warm_synthesizer(engines: Engines, packs: Packs, name: str) -> None:
     engine = engines.synthesizers[name]
-    if engine.info.leaves_machine:
+    if engine.info.leaves_machine or engine.info.remote:
         return
     for pack, entry in packs.voices():
         for voice in entry.engines:

@@ -85,6 +85,7 @@ def _greet(app: App) -> None:
         _say(f"Talk to it, within ten minutes: {link}", "bold")
     _say(f"Engines: {engines_line(app.engines)}")
     _say(recogniser_line(app.engines), "yellow")
+    _say(privacy_line(app.engines, app.settings))
     if app.new_key is not None:
         _say(f"Your API key, shown only this once: {app.new_key}", "bold")
     else:
@@ -105,6 +106,27 @@ def engines_line(engines: Engines) -> str:
     ]
     parts += [("speaks", each.info.name, each.info.leaves_machine) for each in engines.synthesizers.values()]
     return ", ".join(f"{name} {what}{' (leaves this machine)' if away else ''}" for what, name, away in parts)
+
+
+def privacy_line(engines: Engines, settings: Settings) -> str:
+    """What is sent off this machine, and the line of selam.toml that changes it."""
+    model, transcriber = engines.chat_model.info, engines.transcriber.info
+    sent = [f"what callers say, as sound, to {transcriber.name}"] if transcriber.leaves_machine else []
+    sent += [f"conversations, as text, to {model.name}"] if model.leaves_machine else []
+    translator = engines.translator.info if engines.translator is not None else model
+    if translator.leaves_machine and translator.name != model.name:
+        sent.append(f"what is said, as text, to {translator.name}")
+    voices = [name for name, each in engines.synthesizers.items() if each.info.leaves_machine]
+    sent += [f"the agent's answers, as text, to {name}" for name in voices]
+    if sent:
+        return f"Leaves this machine: {'; '.join(sent)}. To keep it here: [privacy] allow = [] in selam.toml."
+    line = "Nothing that is said leaves this machine."
+    if settings.server.offline or "edge" in engines.synthesizers:
+        return line
+    return (
+        f"{line} For Microsoft's voices (Amharic, Somali, English), which get the agent's answers as text: "
+        '[privacy] allow = ["edge"] in selam.toml.'
+    )
 
 
 def recogniser_line(engines: Engines) -> str:

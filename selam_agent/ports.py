@@ -225,10 +225,11 @@ class ChatModel(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SynthesizerInfo:
-    """``tested_on`` as for a recogniser; ``leaves_machine`` when text is sent away."""
+    """``leaves_machine`` when text is sent away; ``remote`` when a server answers, wherever it stands."""
 
     name: str
     leaves_machine: bool = False
+    remote: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +271,17 @@ class Synthesizer(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+BreakerState: TypeAlias = Literal["closed", "open", "half_open"]
+
+
+@runtime_checkable
+class Guarded(Protocol):
+    """An engine with a circuit breaker: open while it fails, half open while it is being tried again."""
+
+    @property
+    def breaker_state(self) -> BreakerState: ...
 
 
 # ---------------------------------------------------------------- translation

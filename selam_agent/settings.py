@@ -85,10 +85,18 @@ class Llm(Section):
 
 
 class Tts(Section):
-    """Text to speech. ``engines``: those of a voice that may be used, in the pack's order."""
+    """Text to speech. ``engines``: those of a voice that may be used, in the pack's order.
+
+    ``base_url`` to ``voices`` are for ``openai``, any server with ``/audio/speech``. ``voices``: which
+    of its voices speaks for one of ours, before the pack's engines: ``{mekdes = "amharic-1"}``.
+    """
 
     engine: str = "auto"
-    engines: list[str] = ["espeak"]
+    engines: list[str] = ["edge", "openai", "espeak"]
+    base_url: str = ""
+    api_key: str = ""
+    model: str = "gpt-4o-mini-tts"
+    voices: dict[str, str] = {}
     options: dict[str, Any] = {}
 
 
@@ -104,6 +112,24 @@ class Translation(Section):
     # For a sentence with its second try; a caller would not wait longer.
     deadline_s: float = Field(5.0, gt=0, le=60)
     options: dict[str, Any] = {}
+
+
+class GptAudio(Section):
+    """A model that thinks and speaks, for the voices alloy, echo, fable, onyx, nova and shimmer.
+
+    ``model``: its name, such as gpt-audio; empty: those voices are refused. ``base_url``: chat
+    completions with audio output; empty: OpenAI's.
+    """
+
+    base_url: str = ""
+    api_key: str = ""
+    model: str = ""
+
+
+class Privacy(Section):
+    """``allow``: engines that may send what is said (speech or text) off this machine, by name."""
+
+    allow: list[str] = []
 
 
 class Audio(Section):
@@ -166,6 +192,10 @@ class Turns(Section):
     stt_deadline_s: float = 20.0
     # A voice that has sent nothing for this long is taken for dead.
     tts_deadline_s: float = 5.0
+    # The same for a remote one while the voice has another engine: nobody waits for a network.
+    tts_first_ms: int = Field(400, ge=50, le=5000)
+    # And while that engine fails again and again; it is asked only to see whether it is well again.
+    tts_failing_ms: int = Field(50, ge=0, le=5000)
     reply_deadline_s: float = 120.0
     # The client's tools; longer than any look-up a caller would wait for.
     tool_timeout_s: float = Field(30.0, gt=0, le=600)
@@ -198,6 +228,8 @@ class Settings(Section):
     llm: Llm = Llm()
     tts: Tts = Tts()
     translation: Translation = Translation()
+    gpt_audio: GptAudio = GptAudio()
+    privacy: Privacy = Privacy()
     audio: Audio = Audio()
     turns: Turns = Turns()
     log: Log = Log()

@@ -18,6 +18,7 @@ import numpy as np
 from selam_agent import events
 from selam_agent.errors import EngineError
 from selam_agent.ports import (
+    BreakerState,
     ChatItem,
     ChatModelInfo,
     ChatRequest,
@@ -186,12 +187,19 @@ class FakeSynthesizer:
     ms_per_word: int = 200
     hangs: bool = False
     fails: bool = False
+    # In the middle of this word.
+    dies_at: int | None = None
+    stalls_at: int | None = None
+    knows_words: bool = True
+    name: str = "fake"
+    remote: bool = False
+    breaker_state: BreakerState = "closed"
     requests: list[SynthesisRequest] = field(default_factory=list)
     cancelled: int = 0
 
     @property
     def info(self) -> SynthesizerInfo:
-        return SynthesizerInfo(name="fake")
+        return SynthesizerInfo(name=self.name, remote=self.remote)
 
     async def synthesize(self, request: SynthesisRequest) -> AsyncIterator[SpeechChunk]:
         self.requests.append(request)
@@ -206,9 +214,15 @@ class FakeSynthesizer:
             tone = noise.tobytes()
             for number, word in enumerate(request.text.split()):
                 start = number * self.ms_per_word
-                yield SpeechChunk(
-                    pcm=tone, sample_rate=16_000, words=(Word(word, start, start + self.ms_per_word),)
-                )
+                words = (Word(word, start, start + self.ms_per_word),) if self.knows_words else ()
+                if number in (self.dies_at, self.stalls_at):
+                    yield SpeechChunk(pcm=tone[: len(tone) // 4 * 2], sample_rate=16_000, words=words)
+                    if number == self.stalls_at:
+                        await asyncio.Event().wait()
+                    raise EngineError("The voice broke off.", code="tts_broken_off")
+                yield SpeechChunk(pcm=tone, sample_rate=16_000, words=words)
+            if self.dies_at == len(request.text.split()):
+                raise EngineError("The voice broke off.", code="tts_broken_off")
         except (asyncio.CancelledError, GeneratorExit):
             self.cancelled += 1
             raise

@@ -1,7 +1,8 @@
 """What has the caller heard? Words with their places in the reply's audio, against the playhead.
 
 A word counts as heard when its middle has been played. A fragment whose engine gives no word times
-is spread by characters over its duration, as vocode does; that is right to a word or so.
+is spread by characters over its duration, as vocode does; that is right to a word or so. While that
+is not known, people's usual pace stands for it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from selam_agent.ports import Word
+
+# Characters per ms of unhurried speech; an Ethiopic letter is a syllable.
+_PACE, _ETHIOPIC_PACE = 0.015, 0.008
+
+
+def usual_pace(text: str) -> float:
+    """How many characters of this text are spoken in a ms, usually. An estimate for want of word times."""
+    return _ETHIOPIC_PACE if any("\u1200" <= each <= "\u139f" for each in text) else _PACE
 
 
 @dataclass(slots=True)
@@ -34,10 +43,13 @@ class _Fragment:
         if self.words:
             ends = [end for end, start, stop in self.words if (start + stop) / 2 <= played_ms]
             return self.text[: ends[-1]] if ends else ""
-        if self.end_ms is None or self.end_ms <= self.start_ms:
+        played = max(0.0, played_ms - self.start_ms)
+        if self.end_ms is None:
+            cut = int(played * usual_pace(self.text))
+        elif self.end_ms <= self.start_ms:
             return ""
-        share = (played_ms - self.start_ms) / (self.end_ms - self.start_ms)
-        cut = int(len(self.text) * max(0.0, min(1.0, share)))
+        else:
+            cut = int(len(self.text) * min(1.0, played / (self.end_ms - self.start_ms)))
         return self.text[:cut].rpartition(" ")[0]
 
 
@@ -57,6 +69,12 @@ class SpokenText:
         """Words of the fragment begun last, in ms from its beginning."""
         for word in words:
             self._fragments[-1].add(word)
+
+    def cut(self, length: int, end_ms: float) -> None:
+        """The fragment begun last ends here, after ``length`` of its characters."""
+        fragment = self._fragments[-1]
+        fragment.text, fragment.end_ms = fragment.text[:length], end_ms
+        fragment.words = [each for each in fragment.words if each[0] <= length]
 
     def end(self, end_ms: float) -> None:
         """The fragment begun last ends at ``end_ms`` of the reply."""
@@ -110,6 +128,9 @@ class SpokenText:
                 text += fragment.text
                 continue
             begun = [end for end, start, _ in fragment.words if start < ms]
-            text += fragment.text[: begun[-1]] if begun else fragment.heard(ms)
+            if begun:
+                text += fragment.text[: begun[-1]]
+            elif fragment.end_ms is not None:
+                text += fragment.heard(ms)
             break
         return text

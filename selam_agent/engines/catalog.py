@@ -2,8 +2,8 @@
 
 A name in the settings is one of
 
-* a built-in: ``whisper``, ``command`` (stt); ``openai``, ``flow`` (llm); ``espeak`` (tts); ``llm``
-  (translation);
+* a built-in: ``whisper``, ``command`` (stt); ``openai``, ``flow`` (llm); ``edge``, ``openai``,
+  ``espeak`` (tts); ``llm`` (translation);
 * ``foo``, for an installed package's entry point ``stt.foo``, ``llm.foo``, ``tts.foo`` or
   ``translation.foo`` in the group ``selam_agent.engines``;
 * ``import:package.module:factory``.
@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
+from selam_agent.engines.privacy import check_private, may_leave
 from selam_agent.errors import SettingsError
 from selam_agent.ports import ChatModel, Synthesizer, Transcriber, Translator
 from selam_agent.settings import Settings
@@ -35,11 +36,9 @@ GROUP: Final = "selam_agent.engines"
 _BUILT_IN: Final = {
     "stt": ("auto", "whisper", "command"),
     "llm": ("auto", "openai", "flow"),
-    "tts": ("auto", "espeak"),
+    "tts": ("auto", "edge", "openai", "espeak"),
     "translation": ("auto", "llm"),
 }
-# Known by the packs; a later release brings them, until then voices fall back to their next engine.
-_LATER: Final = ("edge",)
 
 
 def build_transcriber(settings: Settings) -> Transcriber:
@@ -54,6 +53,8 @@ def build_transcriber(settings: Settings) -> Transcriber:
         return stt_whisper.build(settings)
     engine = _foreign("stt", settings.stt.engine, settings.stt.options)
     transcriber: Transcriber = _checked(engine, Transcriber, "stt.engine", settings.stt.engine)
+    if transcriber.info.leaves_machine:
+        check_private(settings, "stt.engine", transcriber.info.name)
     return transcriber
 
 
@@ -79,40 +80,46 @@ def build_chat_model(settings: Settings, packs: Packs) -> ChatModel:
             raise SettingsError("llm.model: the engine 'openai' needs the name of a model")
         from selam_agent.engines.llm_openai import OpenAIChatModel
 
-        return OpenAIChatModel(llm)
-    if name == "flow":
+        made: Any = OpenAIChatModel(llm)
+    elif name == "flow":
         # By name, because it reads its own data and nobody else needs that.
         flow: Callable[..., Any] = importlib.import_module("selam_agent.engines.flow").FlowModel
         made = flow(llm.flow, packs)
     else:
         made = _foreign("llm", name, llm.options)
     model: ChatModel = _checked(made, ChatModel, "llm.engine", name)
+    if model.info.leaves_machine:
+        check_private(settings, "llm.engine", model.info.name if name.startswith("import:") else name)
     return model
 
 
 def build_synthesizers(settings: Settings) -> dict[str, Synthesizer]:
     """The engines that voices may use, by the name that the packs call them.
 
-    An imported factory's engine goes by its own ``info.name``.
+    An imported factory's engine goes by its own ``info.name``. With ``engine = "auto"``, those that
+    would send text away without being named in ``privacy.allow`` are left out, all of them when
+    offline, and so is ``openai`` without a server.
 
     Raises:
-        SettingsError: no such engine, or none is left.
+        SettingsError: no such engine, none is left, or the one named may not be used.
     """
     tts = settings.tts
+    automatic = tts.engine == "auto"
     built: dict[str, Synthesizer] = {}
-    for name in tts.engines if tts.engine == "auto" else [tts.engine]:
-        if name == "espeak":
-            from selam_agent.engines.tts_espeak import EspeakSynthesizer
-
-            built[name] = EspeakSynthesizer(settings.server.data_dir / "espeak")
-        elif name in _LATER and name not in _installed("tts"):
-            log.info("text to speech: %r is not available in this release", name)
-        else:
-            where = "tts.engines" if tts.engine == "auto" else "tts.engine"
-            engine: Synthesizer = _checked(_foreign("tts", name, tts.options), Synthesizer, where, name)
-            built[engine.info.name if name.startswith("import:") else name] = engine
+    for name in tts.engines if automatic else [tts.engine]:
+        if automatic and not _wanted(settings, name):
+            continue
+        engine = _synthesizer(settings, name)
+        name = engine.info.name if name.startswith("import:") else name
+        if engine.info.leaves_machine and not may_leave(settings, name):
+            if not automatic:
+                check_private(settings, "tts.engine", name)
+            continue
+        built[name] = engine
     if not built:
-        raise SettingsError("tts.engines: none of them is available; name 'espeak' for example")
+        raise SettingsError(
+            "tts.engines: none of them may be used; name 'espeak', or allow one in privacy.allow"
+        )
     return built
 
 
@@ -130,6 +137,8 @@ def build_translator(settings: Settings, packs: Packs, chat_model: ChatModel) ->
     if wanted.engine not in _BUILT_IN["translation"]:
         made = _foreign("translation", wanted.engine, wanted.options)
         translator = _checked(made, Translator, "translation.engine", wanted.engine)
+        if translator is not None and translator.info.leaves_machine:
+            check_private(settings, "translation.engine", translator.info.name)
     elif chat_model.info.generative:
         from selam_agent.engines.translate_llm import LlmTranslator
 
@@ -145,6 +154,37 @@ def build_translator(settings: Settings, packs: Packs, chat_model: ChatModel) ->
             "or name one in translation.engine"
         )
     return translator
+
+
+def _synthesizer(settings: Settings, name: str) -> Synthesizer:
+    tts, turns = settings.tts, settings.turns
+    timing = {"patience_s": turns.tts_first_ms / 1000, "deadline_s": turns.tts_deadline_s}
+    if name == "espeak":
+        from selam_agent.engines.tts_espeak import EspeakSynthesizer
+
+        return EspeakSynthesizer(settings.server.data_dir / "espeak")
+    if name == "edge":
+        from selam_agent.engines.tts_edge import EdgeSynthesizer
+
+        return EdgeSynthesizer(**timing)
+    if name == "openai":
+        if not (tts.base_url or tts.api_key):
+            raise SettingsError(
+                "tts.base_url: the engine 'openai' needs one, or tts.api_key for OpenAI's own"
+            )
+        from selam_agent.engines.tts_openai import OpenAISynthesizer
+
+        return OpenAISynthesizer(tts, **timing)
+    where = "tts.engines" if tts.engine == "auto" else "tts.engine"
+    engine: Synthesizer = _checked(_foreign("tts", name, tts.options), Synthesizer, where, name)
+    return engine
+
+
+def _wanted(settings: Settings, name: str) -> bool:
+    """Whether an engine of the list can be used at all, without importing its library."""
+    if name == "openai":
+        return bool(settings.tts.base_url or settings.tts.api_key)
+    return name != "edge" or may_leave(settings, name)
 
 
 def _installed(kind: str) -> dict[str, Any]:

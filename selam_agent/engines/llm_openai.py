@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, Final
 
+from selam_agent.engines.addresses import is_loopback
 from selam_agent.errors import EngineError
 from selam_agent.ports import ChatItem, ChatModelInfo, ChatRequest, Text, ToolCall, Usage
 from selam_agent.settings import Llm
@@ -73,13 +74,11 @@ class OpenAIChatModel:
 
     @property
     def info(self) -> ChatModelInfo:
-        host = self._client.base_url.host
-        local = host in ("localhost", "::1") or host.startswith("127.")
         return ChatModelInfo(
             name=self._settings.model or "openai",
             generative=True,
             calls_tools=True,
-            leaves_machine=not local,
+            leaves_machine=not is_loopback(str(self._client.base_url)),
         )
 
     def suggestions(self, request: ChatRequest) -> tuple[str, ...]:

@@ -40,6 +40,20 @@ class Speakable:
                 end = display_end
         return end
 
+    def after(self, spoken: int) -> tuple[int, Speakable]:
+        """What is left when the first ``spoken`` characters have been spoken.
+
+        Returns where the rest of the display text begins, and the rest; a display word that was spoken
+        in part belongs to the rest, with what is missing of it.
+        """
+        cut = self.display_end(spoken)
+        rest = tuple(
+            (first - cut, last - cut, max(0, start - spoken), max(0, stop - spoken))
+            for first, last, start, stop in self.spans
+            if first >= cut
+        )
+        return cut, Speakable(self.text[spoken:], rest)
+
 
 def speakable(text: str, pack: Pack) -> Speakable:
     """Makes display text speakable; total, and free of digits for any input."""

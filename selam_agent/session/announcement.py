@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from selam_agent.events import Notice, SessionStarted
-from selam_agent.ports import ChatModelInfo, Synthesizer
+from selam_agent.ports import ChatModelInfo
 from selam_agent.session.config import Engines, SessionConfig
 from selam_agent.session.speaker import Speaker
 
@@ -27,7 +27,7 @@ def started(
         language=config.language,
         output_format=config.output_format,
         sample_rate=config.output_sample_rate,
-        engines=_described(engines, speaker.synthesizer),
+        engines=_described(engines, speaker),
         extra={"translation": config.translation, "languages": config.languages},
         resume_token=resume_token or None,
         resumed=resumed,
@@ -53,9 +53,10 @@ def warnings(config: SessionConfig, model: ChatModelInfo) -> Iterator[Notice]:
         yield Notice(code="tools_ignored", message=f"The model {model.name} cannot call tools.")
 
 
-def _described(engines: Engines, synthesizer: Synthesizer) -> dict[str, dict[str, Any]]:
+def _described(engines: Engines, speaker: Speaker) -> dict[str, dict[str, Any]]:
     """What ``session_started`` tells about the engines at work."""
-    stt, llm, tts = engines.transcriber.info, engines.chat_model.info, synthesizer.info
+    stt, llm = engines.transcriber.info, engines.chat_model.info
+    tts, *others = (each.synthesizer.info for each in speaker.engines)
     return {
         "stt": {
             "name": stt.name,
@@ -64,5 +65,9 @@ def _described(engines: Engines, synthesizer: Synthesizer) -> dict[str, dict[str
             "leaves_machine": stt.leaves_machine,
         },
         "llm": {"name": llm.name, "generative": llm.generative, "leaves_machine": llm.leaves_machine},
-        "tts": {"name": tts.name, "leaves_machine": tts.leaves_machine},
+        "tts": {
+            "name": tts.name,
+            "leaves_machine": tts.leaves_machine,
+            "fallbacks": [each.name for each in others],
+        },
     }

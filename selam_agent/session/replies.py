@@ -17,6 +17,7 @@ from selam_agent.languages.packs import Packs
 from selam_agent.ports import ChatRequest, Message
 from selam_agent.session.answer import Answer, Filler
 from selam_agent.session.config import Engines, SessionConfig
+from selam_agent.session.handover import Fallback
 from selam_agent.session.pending import PendingTurn
 from selam_agent.session.phrases import Phrases
 from selam_agent.session.reply import Audible, Over, Reply
@@ -72,6 +73,8 @@ class Replies:
         self.speaker = speaker
         self.history = History()
         self.current: tuple[Reply, PendingTurn | None] | None = None
+        # Engines that have failed the session's voices.
+        self._failed: set[str] = set()
         # A reply that nothing the caller says may stop.
         self._protected: Reply | None = None
 
@@ -296,6 +299,20 @@ class Replies:
                 )
             )
 
+    def _fell_back(self, fallback: Fallback) -> None:
+        """Told once per engine and session: the voice keeps its name and language, not its sound."""
+        if fallback.failed in self._failed:
+            return
+        self._failed.add(fallback.failed)
+        self._emit(
+            events.Notice(
+                code="voice_engine_failed",
+                message=f"The voice engine {fallback.failed} does not answer as it should; "
+                f"{fallback.instead} speaks instead.",
+                details={"engine": fallback.failed, "instead": fallback.instead, "reason": fallback.reason},
+            )
+        )
+
     def _next_id(self) -> str:
         return f"resp_{token_hex(16)}"
 
@@ -315,6 +332,7 @@ class Replies:
             tasks=self._tasks,
             emit=self._emit,
             report=self._report,
+            on_fallback=self._fell_back,
         )
         reply.begin()
         return reply

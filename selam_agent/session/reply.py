@@ -19,6 +19,7 @@ from selam_agent.errors import EngineError, SelamError
 from selam_agent.events_signals import ReplyEnded, ReplyStarted, ToolsAwaited, Trigger
 from selam_agent.session.answer import Answer, Asked
 from selam_agent.session.config import SessionConfig
+from selam_agent.session.handover import Chain, Fallback
 from selam_agent.session.phrases import Phrases
 from selam_agent.session.playout import Playout, start_ms
 from selam_agent.session.room import Room
@@ -65,6 +66,7 @@ class Reply:
         tasks: Tasks,
         emit: Callable[[events.Event], None],
         report: Callable[[Audible | Over], None],
+        on_fallback: Callable[[Fallback], None],
     ) -> None:
         self.reply_id = reply_id
         self.turn_id = turn_id
@@ -81,6 +83,7 @@ class Reply:
         self._tasks = tasks
         self._emit = emit
         self._report = report
+        self._on_fallback = on_fallback
         self._clock = asyncio.get_running_loop().time
         self.marks = Marks(begun=self._clock())
         self.spoken = SpokenText()
@@ -185,9 +188,15 @@ class Reply:
             self._report(Over(self))
 
     async def _speak(self) -> None:
-        voicing = Voicing(
-            self._speaker, self._config, self.spoken, self._timings.tts_deadline_s, self._phrases
+        chain = Chain(
+            self._speaker,
+            self._timings,
+            self._phrases,
+            due=self._gate,
+            left_ms=lambda: voicing.voiced_ms - self._playout.heard_ms(),
+            on_fallback=self._on_fallback,
         )
+        voicing = Voicing(self._speaker.pack, chain, self._config, self.spoken)
         fixed = isinstance(self._items, str)
         says = self._speaker.pack.says.values()
         while (fragment := await self._writing.fragments.get()) is not None:

@@ -1,4 +1,4 @@
-"""Which voice speaks, and through which engine."""
+"""Which voice speaks, and through which engines."""
 
 from __future__ import annotations
 
@@ -12,13 +12,20 @@ from selam_agent.ports import Synthesizer
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceEngine:
+    """An engine with the parameters that make it this voice."""
+
+    synthesizer: Synthesizer
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Speaker:
-    """A voice with the first of its engines that this server has."""
+    """A voice with those of its engines that this server has, best first; at least one."""
 
     pack: Pack
     voice: VoiceEntry
-    synthesizer: Synthesizer
-    parameters: Mapping[str, Any]
+    engines: tuple[VoiceEngine, ...]
 
 
 def check_voice(packs: Packs, name: str) -> None:
@@ -60,10 +67,13 @@ def voice_for(packs: Packs, language: str, wished: str) -> str:
 def choose(packs: Packs, synthesizers: Mapping[str, Synthesizer], voice: str) -> Speaker:
     """Resolves a known voice. Raises SessionError when none of its engines is configured."""
     pack, entry = packs.voice(voice)
-    for parameters in entry.engines:
-        synthesizer = synthesizers.get(str(parameters["engine"]))
-        if synthesizer is not None:
-            return Speaker(pack, entry, synthesizer, parameters)
+    engines = tuple(
+        VoiceEngine(synthesizers[name], parameters)
+        for parameters in entry.engines
+        if (name := str(parameters["engine"])) in synthesizers
+    )
+    if engines:
+        return Speaker(pack, entry, engines)
     wanted = [str(parameters["engine"]) for parameters in entry.engines]
     raise SessionError(
         f"Voice {voice!r} needs the engine {' or '.join(wanted)}, which this server has not got; "

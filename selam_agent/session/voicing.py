@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import numpy as np
 
 from selam_agent.audio.encode import COMPRESSED, ChunkEncoder, EncodedChunk
 from selam_agent.audio.pcm import StreamResampler
 from selam_agent.dialogue.playhead import SpokenText
-from selam_agent.errors import EngineError
+from selam_agent.languages.packs import Pack
 from selam_agent.languages.speakable import speakable
-from selam_agent.ports import Pcm16, SpeechChunk, SynthesisRequest, Word
+from selam_agent.ports import Pcm16, SpeechChunk, Word
 from selam_agent.session.config import SessionConfig
-from selam_agent.session.phrases import Phrases
-from selam_agent.session.speaker import Speaker
+from selam_agent.session.handover import Chain, Handover
 from selam_agent.session.words import WordMapper
 
 # Below this (int16) the beginning of a reply is silence that nobody needs to wait for, and so is the
@@ -27,28 +27,21 @@ _SENTENCE_PAUSE_MS = 200
 class Voicing:
     """The voice of one reply; fragments are spoken one after the other."""
 
-    def __init__(
-        self,
-        speaker: Speaker,
-        config: SessionConfig,
-        spoken: SpokenText,
-        deadline_s: float,
-        phrases: Phrases,
-    ) -> None:
-        self._speaker = speaker
+    def __init__(self, pack: Pack, chain: Chain, config: SessionConfig, spoken: SpokenText) -> None:
+        self._pack = pack
+        self._chain = chain
         self._config = config
         self._spoken = spoken
         self._rate = config.output_sample_rate
         self._gain = config.volume / 100
         self._encoder = ChunkEncoder(config.output_format, self._rate)
         self._resampler: StreamResampler | None = None
+        self._source_rate = 0
         self._samples = 0
         # Leading silence dropped from the reply, in samples.
         self._trimmed = 0
         # Silence that is only spoken if something follows it.
         self._pause: Pcm16 = np.zeros(0, np.int16)
-        self._deadline_s = deadline_s
-        self._phrases = phrases
 
     @property
     def voiced_ms(self) -> float:
@@ -60,19 +53,25 @@ class Voicing:
 
         Raises EngineError.
         """
-        said = speakable(fragment, self._speaker.pack)
+        said = speakable(fragment, self._pack)
         if not said.text.strip():
             return
         mapper = WordMapper(fragment, said)
-        request = SynthesisRequest(
-            text=said.text, language=self._speaker.pack.code, voice=self._speaker.parameters
-        )
         begun = False
         early: list[Word] = []
-        engine = self._speaker.synthesizer
-        stream = self._phrases.speak(engine, request) if often else engine.synthesize(request)
-        try:
-            while (piece := await self._next(stream)) is not None:
+        async with aclosing(self._chain.speak(said.text, often=often)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Handover):
+                    cut, said = said.after(piece.spoken)
+                    if cut and not begun:
+                        self._spoken.begin(fragment, self.voiced_ms)
+                    if cut or begun:
+                        self._spoken.words(mapper.finish())
+                        self._spoken.cut(cut, self.voiced_ms)
+                    fragment, begun = fragment[cut:], False
+                    mapper, early = WordMapper(fragment, said), []
+                    self._pause, self._trimmed = np.zeros(0, np.int16), 0
+                    continue
                 pcm = self._prepare(piece)
                 words = mapper.push(piece.words)
                 if not begun:
@@ -86,10 +85,6 @@ class Voicing:
                 self._spoken.words(words)
                 for chunk in await self._encode(pcm):
                     yield chunk
-        finally:
-            close = getattr(stream, "aclose", None)
-            if close is not None:
-                await close()
         if begun:
             self._spoken.words(mapper.finish())
             pause, self._pause = self._pause, np.zeros(0, np.int16)
@@ -105,17 +100,10 @@ class Voicing:
             return await asyncio.to_thread(self._encoder.finish)
         return self._encoder.finish()
 
-    async def _next(self, stream: AsyncIterator[SpeechChunk]) -> SpeechChunk | None:
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                return await anext(stream, None)
-        except TimeoutError:
-            name = self._speaker.synthesizer.info.name
-            raise EngineError(f"The voice engine {name} took too long.", code="tts_timeout") from None
-
     def _prepare(self, piece: SpeechChunk) -> Pcm16:
         pcm = np.frombuffer(piece.pcm, np.int16)
-        if self._resampler is None:
+        if self._resampler is None or piece.sample_rate != self._source_rate:
+            self._source_rate = piece.sample_rate
             self._resampler = StreamResampler(piece.sample_rate, self._rate)
         pcm = self._resampler.feed(pcm)
         loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > _SILENCE)

@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 
 from selam_agent.engines import catalog
+from selam_agent.engines.addresses import is_loopback
 from selam_agent.engines.llm_openai import OpenAIChatModel
 from selam_agent.engines.translate_llm import LlmTranslator
 from selam_agent.engines.tts_espeak import EspeakSynthesizer
@@ -102,14 +103,75 @@ def test_the_language_model_translates_where_there_is_one() -> None:
 
 def test_synthesizers_by_the_names_in_the_packs(tmp_path) -> None:
     server = {"data_dir": tmp_path}
-    voices = catalog.build_synthesizers(
-        Settings(server=server, tts={"engines": ["edge", "theirs", "espeak"]})
-    )
-    # edge comes with a later release; voices fall back to their next engine.
+    voices = catalog.build_synthesizers(Settings(server=server, tts={"engines": ["theirs", "espeak"]}))
     assert list(voices) == ["theirs", "espeak"]
     assert isinstance(voices["espeak"], EspeakSynthesizer)
-    with pytest.raises(SettingsError, match="none of them"):
-        catalog.build_synthesizers(Settings(tts={"engines": ["edge"]}))
+
+
+AWAY = "https://speech.example/v1"
+HERE = "http://127.0.0.1:1/v1"
+
+
+@pytest.mark.parametrize(
+    ("settings", "used"),
+    [
+        ({}, ["espeak"]),
+        ({"privacy": {"allow": ["edge"]}}, ["edge", "espeak"]),
+        ({"privacy": {"allow": ["edge"]}, "server": {"offline": True}}, ["espeak"]),
+        ({"tts": {"base_url": HERE}}, ["openai", "espeak"]),
+        ({"tts": {"base_url": HERE}, "server": {"offline": True}}, ["openai", "espeak"]),
+        ({"tts": {"base_url": AWAY}}, ["espeak"]),
+        ({"tts": {"base_url": AWAY}, "privacy": {"allow": ["openai"]}}, ["openai", "espeak"]),
+        ({"tts": {"api_key": "k"}, "privacy": {"allow": ["openai"]}}, ["openai", "espeak"]),
+        ({"privacy": {"allow": ["openai"]}}, ["espeak"]),
+    ],
+)
+def test_what_leaves_the_machine_is_used_only_where_it_is_allowed(settings: dict, used: list[str]) -> None:
+    assert list(catalog.build_synthesizers(Settings.model_validate(settings))) == used
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"tts": {"engine": "edge"}}, r'tts\.engine: edge .*\[privacy\]: allow = \["edge"\]'),
+        ({"tts": {"engines": ["edge"]}}, r"privacy\.allow"),
+        ({"tts": {"engine": "openai"}}, r"tts\.base_url"),
+        ({"tts": {"engine": "edge"}, "server": {"offline": True}}, "would leave this machine"),
+        (
+            {"tts": {"engine": "openai", "base_url": AWAY}, "privacy": {"allow": ["edge"]}},
+            r'allow = \["edge", "openai"\]',
+        ),
+    ],
+)
+def test_a_refusal_names_the_line_that_changes_it(settings: dict, sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        catalog.build_synthesizers(Settings.model_validate(settings))
+
+
+def test_a_model_elsewhere_needs_leave() -> None:
+    llm = {"base_url": AWAY, "model": "m"}
+    with pytest.raises(SettingsError, match=r'llm\.engine: openai .*allow = \["openai"\]'):
+        catalog.build_chat_model(Settings(llm=llm), None)
+    allowed = Settings(llm=llm, privacy={"allow": ["openai"]})
+    assert catalog.build_chat_model(allowed, None).info.leaves_machine
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("http://127.0.0.1:1/v1", True),
+        ("http://127.9.9.9/v1", True),
+        ("http://localhost:1", True),
+        ("http://[::1]:8000/v1", True),
+        ("http://127.0.0.1.example/v1", False),
+        ("http://localhost.example", False),
+        ("https://api.openai.com/v1", False),
+        ("http://10.0.0.1", False),
+        ("", False),
+    ],
+)
+def test_loopback_stays_here(url: str, here: bool) -> None:
+    assert is_loopback(url) is here
 
 
 def test_without_a_base_url_the_flow_answers() -> None:

@@ -57,15 +57,15 @@ async def call(
     tts: FakeSynthesizer | None = None,
     translator: FakeTranslator | None = None,
     watch: Watch | None = None,
+    edge: FakeSynthesizer | None = None,
     **wishes: Any,
 ) -> AsyncIterator[Call]:
     settings: Settings = load(environ={}, **wishes.pop("settings", {}))
     made = Call(
         stt or FakeTranscriber(list(said) or ["Hello."]), llm or FakeChatModel(), tts or FakeSynthesizer()
     )
-    engines = Engines(
-        transcriber=made.stt, chat_model=made.llm, synthesizers={"espeak": made.tts}, translator=translator
-    )
+    voices = {"espeak": made.tts} | ({"edge": edge} if edge is not None else {})
+    engines = Engines(transcriber=made.stt, chat_model=made.llm, synthesizers=voices, translator=translator)
     made.registry = Registry(engines=engines, packs=PACKS, settings=settings, now=friday, watch=watch)
     config = SessionConfig(**({"voice": "aria", "output_format": "pcm16", "playback": "buffered"} | wishes))
     made.session = made.registry.open(config, made.outlet, owner="key")
