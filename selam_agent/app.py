@@ -23,6 +23,7 @@ from selam_agent.settings import Settings
 from selam_agent.store import KeyStore, Tier
 from selam_agent.watch import SessionWatch
 from selam_agent.wire import redact
+from selam_agent.wire.assemblyai.door import AssemblyAIDoor
 from selam_agent.wire.limits import Limits
 from selam_agent.wire.origins import Origins, origin_check
 from selam_agent.wire.rest import Rest
@@ -72,11 +73,22 @@ class App:
         self._sio = build_socketio(limits)
         self.tokens = TemporaryTokens(lambda key: keys.find(key.id) is not None)
         self._door = SelamNamespace(self._sio, self.registry, keys, self.tokens, limits, self._numbers)
+        self._assemblyai = AssemblyAIDoor(
+            registry=self.registry,
+            packs=packs,
+            keys=keys,
+            tokens=self.tokens,
+            turns=settings.turns,
+            limits=limits,
+            metrics=self._numbers,
+        )
         self._not_ready = [_WARMING]
         self._warming: asyncio.Task[None] | None = None
         self._lag: asyncio.Task[None] | None = None
         self._numbers.measure(metrics.SESSIONS, lambda: len(self.registry.sessions))
-        self._numbers.measure(metrics.OPEN_CONNECTIONS, lambda: self._door.connections)
+        self._numbers.measure(
+            metrics.OPEN_CONNECTIONS, lambda: self._door.connections + self._assemblyai.connections
+        )
         self._runner: web.AppRunner | None = None
         self._site: web.SockSite | None = None
         self._stopped = False
@@ -133,7 +145,7 @@ class App:
             voices=self.voices,
             not_ready=lambda: self._not_ready,
             exposition=self._numbers.exposition,
-            socket_path=_SOCKET_PATH,
+            doors=(_SOCKET_PATH, "/v1/ws", "/v1/realtime"),
             page=app_page.page(self.engines, self.packs, self.voices),
             say=app_page.say(self.engines, self.packs),
             owner_of=self.registry.owner_of,
@@ -142,6 +154,7 @@ class App:
         web_app = web.Application(middlewares=[origins, rest.guard])
         rest.attach(web_app)
         self._sio.attach(web_app)
+        self._assemblyai.attach(web_app)
         listener = _bind(self.settings.server.host, self.settings.server.port)
         self.port = listener.getsockname()[1]
         self._runner = web.AppRunner(
@@ -186,7 +199,7 @@ class App:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         await self.registry.aclose("shutdown")
-        await self._door.aclose()
+        await asyncio.gather(self._door.aclose(), self._assemblyai.aclose())
         await self._sio.shutdown()
         if self._runner is not None:
             await self._runner.cleanup()

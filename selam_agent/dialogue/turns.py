@@ -201,7 +201,7 @@ class TurnTaker:
 
     def reconfigure(self, settings: TurnSettings) -> None:
         """Other settings from now on; what was learned of the caller stays."""
-        self.settings = settings
+        self.settings = self._patience.settings = settings
         self.over_agent.configure(settings)
 
     def agent_started(self, at: float) -> None:

@@ -71,7 +71,7 @@ class Patience:
     """How long to wait after words, for this caller."""
 
     def __init__(self, settings: TurnSettings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._pauses = LearnedPause()
 
     def learn(self, pause_ms: int) -> None:
@@ -80,7 +80,7 @@ class Patience:
 
     def wait_ms(self, ending: Ending) -> int:
         """Silence that ends a turn with such an ending."""
-        settings = self._settings
+        settings = self.settings
         return wait_ms(
             ending,
             complete=settings.complete_ms,

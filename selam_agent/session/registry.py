@@ -146,8 +146,8 @@ class Registry:
                 return session
         raise resume_failed()
 
-    def come_back(self, session_id: str, outlet: Outlet, *, owner: str) -> Session:
-        """As ``resume``, for doors whose clients name the session and prove who they are.
+    def resumable(self, session_id: str, *, owner: str) -> Session:
+        """The session that a client names who proves to be its owner; ``attach`` takes it up again.
 
         Raises:
             SessionError: ``session_not_found``, ``session_forbidden`` (another key's) or
@@ -161,7 +161,6 @@ class Registry:
             raise SessionError("The session belongs to another key.", code="session_forbidden")
         if session is None or session.ending or not session.resume_token or self._draining:
             raise SessionError("The session has ended.", code="session_expired")
-        session.attach(outlet)
         return session
 
     def owner_of(self, token: str) -> str | None:

@@ -35,7 +35,7 @@ class Rest:
         voices: the rows of ``GET /v1/voices``.
         not_ready: the reasons why sessions cannot be served yet; empty when they can.
         exposition: what ``GET /metrics`` answers.
-        socket_path: left to Socket.IO, which asks for the key itself.
+        doors: paths (and those below them) of doors that ask for the key themselves.
         page: the web page, open to everybody.
         say: the synthetic caller.
         owner_of: id of the key whose session a resume token belongs to.
@@ -48,7 +48,7 @@ class Rest:
         voices: Callable[[], Sequence[Mapping[str, Any]]],
         not_ready: Callable[[], Sequence[str]],
         exposition: Callable[[], bytes],
-        socket_path: str,
+        doors: tuple[str, ...],
         page: Page,
         say: Say,
         owner_of: Callable[[str], str | None],
@@ -57,7 +57,7 @@ class Rest:
         self._voices = voices
         self._not_ready = not_ready
         self._exposition = exposition
-        self._socket_path = socket_path
+        self._doors = doors
         self._page = page
         self._say = say
         self._owner_of = owner_of
@@ -73,7 +73,7 @@ class Rest:
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Asks for a key where one is needed, and says every error in the documented envelope."""
-        if request.path.startswith(self._socket_path):
+        if request.path.startswith(self._doors):
             return await handler(request)
         try:
             self._admit(request)

@@ -187,15 +187,16 @@ def test_a_client_may_come_back_by_the_sessions_name() -> None:
                 (it.session.id, "another", "session_forbidden"),
             ):
                 with pytest.raises(SessionError) as caught:
-                    it.registry.come_back(name, other, owner=owner)
+                    it.registry.resumable(name, owner=owner)
                 assert caught.value.code == code
-            assert it.registry.come_back(it.session.id, other, owner="key") is it.session
+            assert it.registry.resumable(it.session.id, owner="key") is it.session
+            it.session.attach(other)
             await asyncio.sleep(0.1)
             assert other.all(events.SessionStarted)[0].resumed
             it.session.detach(other)
             await asyncio.sleep(31)
             with pytest.raises(SessionError) as caught:
-                it.registry.come_back(it.session.id, Recorder(), owner="key")
+                it.registry.resumable(it.session.id, owner="key")
             assert caught.value.code == "session_expired"
 
     run(story())
