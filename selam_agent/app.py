@@ -86,9 +86,8 @@ class App:
         self._warming: asyncio.Task[None] | None = None
         self._lag: asyncio.Task[None] | None = None
         self._numbers.measure(metrics.SESSIONS, lambda: len(self.registry.sessions))
-        self._numbers.measure(
-            metrics.OPEN_CONNECTIONS, lambda: self._door.connections + self._assemblyai.connections
-        )
+        doors = (self._door, self._assemblyai)
+        self._numbers.measure(metrics.OPEN_CONNECTIONS, lambda: sum(each.connections for each in doors))
         self._runner: web.AppRunner | None = None
         self._site: web.SockSite | None = None
         self._stopped = False

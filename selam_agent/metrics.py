@@ -53,9 +53,9 @@ AUDIO_RECEIVED = Metric(
     "selam_audio_received_seconds_total", "counter", "Caller audio of the sessions that have ended."
 )
 OPEN_CONNECTIONS = Metric(
-    "selam_open_connections", "gauge", "Socket.IO connections now, refused ones that are not closed yet too."
+    "selam_open_connections", "gauge", "Client connections now, refused ones that are not closed yet too."
 )
-CONNECTIONS = Metric("selam_connections_total", "counter", "Socket.IO connections, by outcome.", ("outcome",))
+CONNECTIONS = Metric("selam_connections_total", "counter", "Client connections, by outcome.", ("outcome",))
 SLOW_CLIENTS = Metric(
     "selam_slow_clients_total", "counter", "Connections cut because the client did not read."
 )
