@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from selam_agent import app_engines, app_page, metrics
+from selam_agent import app_engines, app_page, app_tls, metrics
 from selam_agent.app_metering import MeteredTranscriber, watch_loop
 from selam_agent.errors import SettingsError
 from selam_agent.languages import packs as language_packs
@@ -61,6 +61,7 @@ class App:
         self.keys = keys
         self.new_key = new_key
         self.port = 0
+        self._tls = app_tls.context(settings.server)
         self._numbers = Metrics()
         self.registry = Registry(
             engines=replace(engines, transcriber=MeteredTranscriber(engines.transcriber, self._numbers)),
@@ -110,7 +111,7 @@ class App:
             limits: bounds of the sockets, for tests.
 
         Raises:
-            SettingsError: a setting, a pack, the data directory or an engine cannot be used.
+            SettingsError: a setting, a pack, the data directory, an engine or a certificate cannot be used.
         """
         if settings.server.offline:
             app_engines.go_offline()
@@ -127,7 +128,8 @@ class App:
         """Where this machine reaches the server; any address is reached through loopback."""
         host = self.settings.server.host
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, host)
-        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
 
     async def start(self) -> int:
         """Binds and serves; ``/readyz`` answers 200 once the engines are warm.
@@ -162,7 +164,7 @@ class App:
             shutdown_timeout=_SHUTDOWN_S,
         )
         await self._runner.setup()
-        self._site = web.SockSite(self._runner, listener)
+        self._site = web.SockSite(self._runner, listener, ssl_context=self._tls)
         await self._site.start()
         self._warming = asyncio.create_task(self._warm(), name="warm engines")
         self._lag = asyncio.create_task(watch_loop(self._numbers), name="event loop lag")
@@ -205,6 +207,13 @@ class App:
             self._runner = None
         await self._sio.eio.end_tasks()
         await app_engines.close(self.engines)
+
+    @property
+    def lan_url(self) -> str | None:
+        """Where other machines of the network reach the server, if they do."""
+        if self.settings.server.host not in ("0.0.0.0", "::", "") or (lan := app_tls.lan_address()) is None:
+            return None
+        return f"{self.url.partition(':')[0]}://{lan}:{self.port}"
 
     def page_link(self, base: str | None = None) -> str | None:
         """The page's address with a token that opens it once, within ten minutes; None: no key would.

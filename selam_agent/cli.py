@@ -61,6 +61,13 @@ def serve(
     config: Config = None,
     offline: Annotated[bool | None, typer.Option("--offline", help="Never leave this machine.")] = None,
     flow: Annotated[str | None, typer.Option(help="A flow's name, or the path of your own .toml.")] = None,
+    tls: Annotated[
+        str | None, typer.Option(metavar="auto|off", help="auto: HTTPS with a certificate of our own making.")
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="A certificate of yours, PEM, with --tls-key.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
     api_key: Annotated[
         str | None,
         typer.Option(
@@ -81,7 +88,14 @@ def serve(
     if flow is not None and Path(flow).suffix == ".toml":
         flow = str(Path(flow).resolve())
     loaded = settings_file.load(
-        config, server__host=host, server__port=port, server__offline=offline, llm__flow=flow
+        config,
+        server__host=host,
+        server__port=port,
+        server__offline=offline,
+        server__tls=tls,
+        server__tls_cert=tls_cert,
+        server__tls_key=tls_key,
+        llm__flow=flow,
     )
     # Imported only now: it loads everything, and a wrong setting should be told at once.
     from selam_agent import cli_serve

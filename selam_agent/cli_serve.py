@@ -83,6 +83,10 @@ def _greet(app: App) -> None:
     _say(f"selam-agent listens on {app.url}", "bold green")
     if (link := app.page_link()) is not None:
         _say(f"Talk to it, within ten minutes: {link}", "bold")
+    if (lan := app.lan_url) is not None:
+        _say(f"From another device, within ten minutes: {app.page_link(lan) or lan}", "bold")
+        if lan.startswith("http:"):
+            _say("It gets no microphone without HTTPS: add --tls auto.", "yellow")
     _say(f"Engines: {engines_line(app.engines)}")
     _say(recogniser_line(app.engines), "yellow")
     _say(privacy_line(app.engines, app.settings))

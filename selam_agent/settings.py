@@ -28,6 +28,10 @@ class Server(Section):
     port: int = Field(8080, ge=0, le=65535)
     data_dir: Path = Field(default_factory=_default_data_dir)
     cors_origins: list[str] = []
+    # auto: a certificate of our own making, kept in data_dir; browsers warn about it once.
+    tls: Literal["off", "auto"] = "off"
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     offline: bool = False
     # A folder with further language packs (and flows/); a file of the same name takes ours' place.
     voices_dir: Path | None = None
