@@ -1,15 +1,17 @@
-"""Who writes the answer: the model, watched over, or an interpreter in its place."""
+"""Who writes the answer: the model, watched over and perhaps translated, or an interpreter."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from selam_agent.dialogue.bilingual import Bilingual
 from selam_agent.languages.packs import Pack, Packs
 from selam_agent.languages.preamble import preamble
-from selam_agent.ports import ChatModel
+from selam_agent.ports import ChatModel, ChatRequest
 from selam_agent.session.config import Engines, SessionConfig
 from selam_agent.session.guard import LanguageGuard
 from selam_agent.session.interpreter import Interpreter
+from selam_agent.session.pivot import ENGLISH, Pivot
 from selam_agent.session.translating import Translating
 from selam_agent.settings import Settings
 
@@ -21,6 +23,7 @@ class Writers:
         self._model = engines.chat_model
         self._packs = packs
         self._preamble = settings.llm.preamble
+        self._memory = Bilingual()
         self._translating = (
             Translating(engines.translator, packs, settings.translation.deadline_s)
             if engines.translator is not None
@@ -31,11 +34,28 @@ class Writers:
         """Writes the answer to words in ``heard``, or of its own accord, in the language ``target``."""
         if heard is not None and config.translation == "interpreter" and self._translating is not None:
             return Interpreter(self._translating, heard, target)
+        pivot = config.translation == "pivot" and (target, heard or target) != (ENGLISH, ENGLISH)
+        if pivot and self._translating is not None:
+            return Pivot(
+                self._watched(ENGLISH),
+                self._translating,
+                self._memory,
+                self._packs,
+                heard,
+                self._english_preamble,
+            )
+        return self._watched(target)
+
+    def _watched(self, language: str) -> ChatModel:
         info = self._model.info
         if info.generative and info.follows_instructions and not info.speaks:
-            return LanguageGuard(self._model, self._packs[target], self._packs, self._translating)
+            return LanguageGuard(self._model, self._packs[language], self._packs, self._translating)
         return self._model
 
     def preamble(self, pack: Pack, now: datetime) -> str:
         """What the model is told first; ``now``: aware local time of the caller."""
         return preamble(pack, now, template=self._preamble)
+
+    def _english_preamble(self, request: ChatRequest) -> str:
+        english, region = self._packs[ENGLISH], self._packs[request.language]
+        return preamble(english, request.now, region, self._preamble)
