@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from selam_agent import events
 from selam_agent.dialogue.history import History
+from selam_agent.errors import SessionError
 from selam_agent.events_signals import Trigger
 from selam_agent.languages.packs import Packs
 from selam_agent.ports import ChatRequest, Message
@@ -22,7 +23,7 @@ from selam_agent.session.pending import PendingTurn
 from selam_agent.session.phrases import Phrases
 from selam_agent.session.reply import Audible, Over, Reply
 from selam_agent.session.room import Room
-from selam_agent.session.speaker import Speaker, choose, voice_for
+from selam_agent.session.speaker import Speaker, choose_for
 from selam_agent.session.tasks import Tasks
 from selam_agent.session.tools import Toolbox
 from selam_agent.session.writers import Writers
@@ -75,6 +76,8 @@ class Replies:
         self.current: tuple[Reply, PendingTurn | None] | None = None
         # Engines that have failed the session's voices.
         self._failed: set[str] = set()
+        # Languages that none of this server's engines speaks.
+        self._voiceless: set[str] = set()
         # A reply that nothing the caller says may stop.
         self._protected: Reply | None = None
 
@@ -270,11 +273,17 @@ class Replies:
     # ------------------------------------------------------------ voices and wishes
 
     def speaker_for(self, language: str) -> Speaker:
-        """A voice of this language. Raises SessionError when its engine is missing."""
+        """A voice of this language; where there is none the present one, with a warning the first time."""
         if language == self.speaker.pack.code:
             return self.speaker
-        voice = voice_for(self._packs, language, self._config.voice)
-        return choose(self._packs, self._engines.synthesizers, voice)
+        try:
+            return choose_for(self._packs, self._engines.synthesizers, language, self._config.voice)
+        except SessionError as error:
+            if language not in self._voiceless:
+                self._voiceless.add(language)
+                message = f"{error.message} The answer comes in {self.speaker.pack.name}."
+                self._emit(events.Notice(code=error.code, message=message, details=error.details or {}))
+            return self.speaker
 
     def follow(self, language: str, reason: str) -> None:
         """The agent answers in this language, with a voice of it; ``reason`` as in ``VoiceChanged``."""

@@ -54,16 +54,6 @@ def check_language(packs: Packs, voice: str, language: str | None) -> None:
         )
 
 
-def voice_for(packs: Packs, language: str, wished: str) -> str:
-    """The name of a voice of this language: the wished one, or one of the same gender, or the usual one."""
-    pack, entry = packs.voice(wished)
-    if pack.code == language:
-        return entry.name
-    others = packs[language].voices
-    alike = [each for each in others if each.gender == entry.gender]
-    return (alike or list(others))[0].name
-
-
 def choose(packs: Packs, synthesizers: Mapping[str, Synthesizer], voice: str) -> Speaker:
     """Resolves a known voice. Raises SessionError when none of its engines is configured."""
     pack, entry = packs.voice(voice)
@@ -81,3 +71,22 @@ def choose(packs: Packs, synthesizers: Mapping[str, Synthesizer], voice: str) ->
         code="voice_unavailable",
         details={"engines": wanted},
     )
+
+
+def choose_for(packs: Packs, synthesizers: Mapping[str, Synthesizer], language: str, wished: str) -> Speaker:
+    """A voice of this language: the wished one if it is, else one of the same gender, else any.
+
+    Raises SessionError when none of them has its engine here.
+    """
+    wanted, entry = packs.voice(wished)
+    voices = sorted(packs[language].voices, key=lambda each: each.gender != entry.gender)
+    if wanted.code == language:
+        voices.insert(0, entry)
+    unavailable: SessionError | None = None
+    for voice in voices:
+        try:
+            return choose(packs, synthesizers, voice.name)
+        except SessionError as error:
+            unavailable = unavailable or error
+    assert unavailable is not None  # a pack has at least one voice
+    raise unavailable

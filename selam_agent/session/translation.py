@@ -7,7 +7,7 @@ from dataclasses import replace
 from selam_agent.errors import ValidationError
 from selam_agent.languages.packs import Packs
 from selam_agent.session.config import Engines, SessionConfig
-from selam_agent.session.speaker import choose, voice_for
+from selam_agent.session.speaker import choose_for
 from selam_agent.settings import Translation
 
 
@@ -40,7 +40,7 @@ def settle_translation(
     if config.translation == "interpreter":
         _check_interpreter(config)
         for code in config.languages:
-            choose(packs, engines.synthesizers, voice_for(packs, code, config.voice))
+            choose_for(packs, engines.synthesizers, code, config.voice)
     _check_voice(config, packs)
     return config
 

@@ -56,6 +56,7 @@ async def call(
     llm: FakeChatModel | None = None,
     tts: FakeSynthesizer | None = None,
     translator: FakeTranslator | None = None,
+    only: dict[str, FakeSynthesizer] | None = None,
     watch: Watch | None = None,
     edge: FakeSynthesizer | None = None,
     **wishes: Any,
@@ -64,7 +65,7 @@ async def call(
     made = Call(
         stt or FakeTranscriber(list(said) or ["Hello."]), llm or FakeChatModel(), tts or FakeSynthesizer()
     )
-    voices = {"espeak": made.tts} | ({"edge": edge} if edge is not None else {})
+    voices = only or {"espeak": made.tts} | ({"edge": edge} if edge is not None else {})
     engines = Engines(transcriber=made.stt, chat_model=made.llm, synthesizers=voices, translator=translator)
     made.registry = Registry(engines=engines, packs=PACKS, settings=settings, now=friday, watch=watch)
     config = SessionConfig(**({"voice": "aria", "output_format": "pcm16", "playback": "buffered"} | wishes))

@@ -6,6 +6,7 @@ from typing import Any
 
 from selam_agent import events
 from selam_agent.ports import Transcript
+from tests.fakes import FakeSynthesizer
 from tests.session.calls import TURN, Call, call
 from tests.virtual_clock import run
 
@@ -63,3 +64,18 @@ def test_a_given_language_is_answered_in_whatever_is_spoken() -> None:
 def test_only_languages_that_callers_speak_are_heard() -> None:
     token = Transcript(text="Haa.", language="so")
     assert turns(token, SOMALI, languages=("en", "am"))[1:] == (["en", "en"], [])
+
+
+def test_a_language_that_no_voice_speaks_here_is_answered_in_the_present_one() -> None:
+    async def story() -> None:
+        english = FakeSynthesizer()
+        async with call(SOMALI, SOMALI, voice="alloy", only={"gpt_audio": english}) as it:
+            for count in (1, 2):
+                it.session.hear(TURN)
+                await it.until(events.AudioEnd, count)
+            (notice,) = it.outlet.all(events.Notice)
+            assert notice.code == "voice_unavailable" and "answer comes in English" in notice.message
+            assert {request.language for request in english.requests} == {"en"}
+            assert not it.outlet.all(events.VoiceChanged)
+
+    run(story())
