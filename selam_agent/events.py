@@ -250,7 +250,8 @@ class Decision(Event):
 class VoiceChanged(Event):
     """The agent speaks with another voice from now on; ``from`` and ``to`` on the wire.
 
-    ``reason``: ``caller_language``, ``interpreter`` (the other one of the two languages), or ``client``
+    ``reason``: ``caller_language``, ``interpreter`` (the other one of the two languages),
+    ``untranslated`` and ``translated`` (a sentence stayed as it was, and the next did not), or ``client``
     after an ``update_session``.
     """
 

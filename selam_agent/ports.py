@@ -177,6 +177,13 @@ class Break:
 
 
 @dataclass(frozen=True, slots=True)
+class Language:
+    """What is written from here on is in this language, until another says otherwise."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Caution:
     """Something about the reply that the client is told in a ``warning``; see ``events.Notice``."""
 
@@ -186,7 +193,7 @@ class Caution:
 
 
 # Consumers ignore kinds they do not know, so the union can grow.
-ChatItem: TypeAlias = Text | ToolCall | Speech | Usage | Result | Break | Caution
+ChatItem: TypeAlias = Text | ToolCall | Speech | Usage | Result | Break | Language | Caution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

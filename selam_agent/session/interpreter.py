@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from selam_agent.dialogue.sentences import Fragmenter
-from selam_agent.ports import Break, ChatItem, ChatModelInfo, ChatRequest, Text
+from selam_agent.ports import ChatItem, ChatModelInfo, ChatRequest
 from selam_agent.session.translating import Translating
 
 
@@ -30,10 +30,8 @@ class Interpreter:
         said = [each.content for each in request.messages if each.role == "user"][-1]
         for sentence in (*fragmenter.push(said), *fragmenter.finish()):
             made = await self._translating.translate(sentence, self._source, self._target)
-            if made.caution is not None:
-                yield made.caution
-            yield Text(f"{made.text} ")
-            yield Break()
+            for item in made.items(self._target):
+                yield item
 
     def suggestions(self, request: ChatRequest) -> tuple[str, ...]:
         """Anything can be said."""

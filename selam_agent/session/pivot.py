@@ -16,7 +16,7 @@ from selam_agent.dialogue.bilingual import Bilingual
 from selam_agent.dialogue.sentences import Fragmenter
 from selam_agent.languages.identify import identify
 from selam_agent.languages.packs import Packs
-from selam_agent.ports import Break, Caution, ChatItem, ChatModel, ChatModelInfo, ChatRequest, Message, Text
+from selam_agent.ports import Caution, ChatItem, ChatModel, ChatModelInfo, ChatRequest, Message, Text
 from selam_agent.session.translating import Translating
 
 ENGLISH = "en"
@@ -91,10 +91,8 @@ class Pivot:
     async def _said(self, sentence: str, target: str) -> AsyncIterator[ChatItem]:
         made = await self._translating.translate(sentence, ENGLISH, target)
         self._memory.remember(made.text, sentence)
-        if made.caution is not None:
-            yield made.caution
-        yield Text(f"{made.text} ")
-        yield Break()
+        for item in made.items(target):
+            yield item
 
     async def _in_english(self, request: ChatRequest) -> tuple[tuple[Message, ...], list[Caution]]:
         """The conversation for the model; what it is not known in English is translated, at once."""

@@ -285,6 +285,12 @@ class Replies:
                 self._emit(events.Notice(code=error.code, message=message, details=error.details or {}))
             return self.speaker
 
+    def _voice_of(self, language: str) -> Speaker | None:
+        try:
+            return choose_for(self._packs, self._engines.synthesizers, language, self._config.voice)
+        except SessionError:
+            return None
+
     def follow(self, language: str, reason: str) -> None:
         """The agent answers in this language, with a voice of it; ``reason`` as in ``VoiceChanged``."""
         self._change_voice(self.speaker_for(language), reason)
@@ -342,6 +348,7 @@ class Replies:
             emit=self._emit,
             report=self._report,
             on_fallback=self._fell_back,
+            voice_of=self._voice_of,
         )
         reply.begin()
         return reply

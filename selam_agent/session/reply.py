@@ -17,6 +17,7 @@ from selam_agent.audio.encode import EncodedChunk
 from selam_agent.dialogue.playhead import SpokenText
 from selam_agent.errors import EngineError, SelamError
 from selam_agent.events_signals import ReplyEnded, ReplyStarted, ToolsAwaited, Trigger
+from selam_agent.ports import Language
 from selam_agent.session.answer import Answer, Asked
 from selam_agent.session.config import SessionConfig
 from selam_agent.session.handover import Chain, Fallback
@@ -67,6 +68,7 @@ class Reply:
         emit: Callable[[events.Event], None],
         report: Callable[[Audible | Over], None],
         on_fallback: Callable[[Fallback], None],
+        voice_of: Callable[[str], Speaker | None],
     ) -> None:
         self.reply_id = reply_id
         self.turn_id = turn_id
@@ -84,6 +86,7 @@ class Reply:
         self._emit = emit
         self._report = report
         self._on_fallback = on_fallback
+        self._voice_of = voice_of
         self._clock = asyncio.get_running_loop().time
         self.marks = Marks(begun=self._clock())
         self.spoken = SpokenText()
@@ -188,20 +191,29 @@ class Reply:
             self._report(Over(self))
 
     async def _speak(self) -> None:
-        chain = Chain(
-            self._speaker,
-            self._timings,
-            self._phrases,
-            due=self._gate,
-            left_ms=lambda: voicing.voiced_ms - self._playout.heard_ms(),
-            on_fallback=self._on_fallback,
-        )
-        voicing = Voicing(self._speaker.pack, chain, self._config, self.spoken)
+        def chain(speaker: Speaker) -> Chain:
+            return Chain(
+                speaker,
+                self._timings,
+                self._phrases,
+                due=self._gate,
+                left_ms=lambda: voicing.voiced_ms - self._playout.heard_ms(),
+                on_fallback=self._on_fallback,
+            )
+
+        now = self._speaker
+        voicing = Voicing(now.pack, chain(now), self._config, self.spoken)
         fixed = isinstance(self._items, str)
         says = self._speaker.pack.says.values()
         while (fragment := await self._writing.fragments.get()) is not None:
             if isinstance(fragment, Asked):
                 await self._playout.put(self._tools_reached)
+                continue
+            if isinstance(fragment, Language):
+                before, now = now, self._speaker_of(fragment.code, now)
+                if now is not before:
+                    voicing.turn_to(now.pack, chain(now))
+                    await self._playout.put(self._voice_change(before, now))
                 continue
             if self.marks.first_fragment is None:
                 self.marks.first_fragment = self._clock()
@@ -215,6 +227,22 @@ class Reply:
                 self.marks.voice_works(self._clock())
             self.marks.voice_rests(self._clock())
         await self._playout.put(None)
+
+    def _speaker_of(self, language: str, now: Speaker) -> Speaker:
+        """The reply's own voice where it speaks this language, else another; ``now`` where there is none."""
+        if language == self._speaker.pack.code:
+            return self._speaker
+        return now if language == now.pack.code else self._voice_of(language) or now
+
+    def _voice_change(self, before: Speaker, now: Speaker) -> Callable[[float], None]:
+        """Tells the client, when everything before it has been played."""
+        changed = events.VoiceChanged(
+            old_voice=before.voice.name,
+            new_voice=now.voice.name,
+            language=now.pack.code,
+            reason="untranslated" if now is not self._speaker else "translated",
+        )
+        return lambda _: self._emit(changed)
 
     async def _until_needed(self, voiced_ms: float) -> None:
         """Waits until at most ``next_fragment_ms`` of speech are left: little is wasted when stopped."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from selam_agent.errors import EngineError, SelamError
 from selam_agent.languages.identify import clearly_not
 from selam_agent.languages.masking import mask, restore
 from selam_agent.languages.packs import Packs
-from selam_agent.ports import Caution, TranslationRequest, Translator
+from selam_agent.ports import Break, Caution, ChatItem, Language, Text, TranslationRequest, Translator
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,17 @@ class Translated:
     text: str
     language: str
     caution: Caution | None = None
+
+    def items(self, target: str) -> Iterator[ChatItem]:
+        """A part of a reply in ``target``; what stayed as it was is for a voice of its own language."""
+        if self.caution is not None:
+            yield self.caution
+        if self.language != target:
+            yield Language(self.language)
+        yield Text(f"{self.text} ")
+        yield Break()
+        if self.language != target:
+            yield Language(target)
 
 
 class Translating:

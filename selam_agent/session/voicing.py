@@ -43,6 +43,10 @@ class Voicing:
         # Silence that is only spoken if something follows it.
         self._pause: Pcm16 = np.zeros(0, np.int16)
 
+    def turn_to(self, pack: Pack, chain: Chain) -> None:
+        """Another voice from here on."""
+        self._pack, self._chain = pack, chain
+
     @property
     def voiced_ms(self) -> float:
         """How much audio the reply has so far."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from selam_agent import events
 from selam_agent.dialogue.sentences import Fragmenter
 from selam_agent.errors import EngineError
-from selam_agent.ports import Break, Caution, Result, Text
+from selam_agent.ports import Break, Caution, Language, Result, Text
 from selam_agent.session.answer import Answer, Asked
 from selam_agent.session.stages import Marks
 
@@ -22,7 +22,7 @@ class Writing:
 
     ``items`` is the model's answer, or a fixed text; ``failed`` is said instead when the model fails
     before its first word. ``fragments`` ends with None; ``Asked`` is where the model asked for tools,
-    which ``on_tools`` is told at once.
+    which ``on_tools`` is told at once, and ``Language`` where what follows is in another language.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Writing:
         self._responded = False
         self._closed = False
         self.text = ""
-        self.fragments: asyncio.Queue[str | Asked | None] = asyncio.Queue(_MAX_FRAGMENTS)
+        self.fragments: asyncio.Queue[str | Asked | Language | None] = asyncio.Queue(_MAX_FRAGMENTS)
 
     @property
     def gate(self) -> asyncio.Event:
@@ -117,6 +117,10 @@ class Writing:
                     self._marks.model_rests(self._clock())
                     for fragment in fragmenter.finish():
                         await self.fragments.put(fragment)
+                elif isinstance(item, Language):
+                    for fragment in fragmenter.finish():
+                        await self.fragments.put(fragment)
+                    await self.fragments.put(item)
                 elif isinstance(item, Asked):
                     self._on_tools()
                     await self.fragments.put(item)

@@ -131,6 +131,10 @@ def test_what_cannot_be_translated_is_said_as_it_was_with_a_warning(
             (notice,) = it.outlet.all(events.Notice)
             assert notice.code == "untranslated"
             assert notice.details == {"from": "so", "to": "en", "reason": reason, "turn_id": 1}
+            # A voice of the language that it stayed in, and back.
+            assert [request.language for request in it.tts.requests] == ["so"]
+            changes = [(each.new_voice, each.reason) for each in it.outlet.all(events.VoiceChanged)]
+            assert changes == [("aria", "interpreter"), ("ubax", "untranslated"), ("aria", "translated")]
             assert len(translator.requests) == asked
 
     run(story())
