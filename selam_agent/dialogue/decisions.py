@@ -43,6 +43,20 @@ class TurnSettings:
     sound_over_ms: int = 300
 
 
+@dataclass(slots=True)
+class Known:
+    """What the session knows of the line, and keeps up to date for the turn-taker.
+
+    ``recorder``: the audio is a recorder's container; such clients just stop sending. ``trusted``: sound
+    over the agent is certainly the caller's, words always may be. ``echo_suspected``: something of the
+    agent was found in the microphone.
+    """
+
+    recorder: bool = False
+    trusted: bool = True
+    echo_suspected: bool = False
+
+
 def interrupt_frames(threshold: int) -> int:
     """Voiced 20 ms frames that stop the agent: ``threshold`` is in units of 30 ms, rounded up."""
     return -(-threshold * 30 // FRAME_MS)

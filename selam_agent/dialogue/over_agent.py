@@ -1,14 +1,14 @@
 """The agent is audible: which sound over it may act on it, and how.
 
-Until it is known whether the session has echo (``trusted``), sound alone does not interrupt; it may still
-hold the agent, where the room has been quiet while the agent spoke: with an echo the microphone hears the
+Until it is known whether the session has echo (``Known.trusted``), sound alone does not interrupt. It may
+still hold the agent, where the room has been quiet under it so far: with an echo the microphone hears the
 agent almost from its first word.
 """
 
 from __future__ import annotations
 
 from selam_agent.dialogue.bargein import Action, BargeIn, BargeInSettings
-from selam_agent.dialogue.decisions import FRAME_MS, Listen, TurnSettings
+from selam_agent.dialogue.decisions import FRAME_MS, Known, Listen, TurnSettings
 from selam_agent.dialogue.interruption import Verdict
 from selam_agent.dialogue.utterance import Utterance
 
@@ -20,13 +20,10 @@ _QUIET_MS = 300
 class OverAgent:
     """Owned by the turn-taker. Times are audio time (ms) unless named otherwise."""
 
-    def __init__(self, settings: TurnSettings) -> None:
+    def __init__(self, settings: TurnSettings, known: Known) -> None:
         self._settings = settings
+        self._known = known
         self._barge_in = BargeIn(BargeInSettings.of(settings))
-        # Whether sound over the agent is certainly the caller's; words always may be.
-        self.trusted = True
-        # Whether something of the agent was found in the microphone.
-        self.echo_suspected = False
         # When the agent became audible, on the clock of arrivals; None while it is silent.
         self._since: float | None = None
         self._quiet_ms = 0
@@ -98,8 +95,8 @@ class OverAgent:
         self._heard_something |= voiced
         if not self._heard_something:
             self._quiet_ms += FRAME_MS
-        quiet = self._quiet_ms >= _QUIET_MS and not self.echo_suspected and not self._held_in_vain
-        trusted = self.trusted or self.by_energy
+        quiet = self._quiet_ms >= _QUIET_MS and not self._known.echo_suspected and not self._held_in_vain
+        trusted = self._known.trusted or self.by_energy
         return self._barge_in.frame(voiced, at_ms, speech=speech, trusted=trusted, may_hold=trusted or quiet)
 
     def verdict(self, asked: Listen, verdict: Verdict) -> list[Action]:
@@ -112,7 +109,7 @@ class OverAgent:
             # Words from less sound than stops the agent by energy are a guess of the recogniser's.
             verdict = Verdict.NOTHING
         actions = self._barge_in.verdict(verdict, asked_voiced_ms=asked.voiced_ms)
-        if not self.trusted and (Action.REPEAT in actions or verdict is Verdict.ECHO):
+        if not self._known.trusted and (Action.REPEAT in actions or verdict is Verdict.ECHO):
             self._held_in_vain = True
         return actions
 
@@ -123,7 +120,7 @@ class OverAgent:
             and utterance.counts
             and self.audible
             and self._settings.interruption != "off"
-            and self.trusted
+            and self._known.trusted
             and self._barge_in.voiced_ms >= self._settings.interrupt_frames * FRAME_MS
         )
 

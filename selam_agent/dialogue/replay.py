@@ -147,8 +147,8 @@ class _Run:
                 self._done(self.turns.words(turn, revision, Ending(ending)))
             case ["v", asked, verdict] if self.exact:
                 self._done(self.turns.verdict(Listen(**asked), Verdict(verdict)))
-            case ["is", ("trusted" | "recorder") as name, bool(value)]:
-                setattr(self.turns, name, value)
+            case ["is", str(name), bool(value)] if hasattr(self.turns.known, name):
+                setattr(self.turns.known, name, value)
             case ["do", "reconfigure", settings]:
                 if self.exact:
                     self.turns.reconfigure(_settings(settings))

@@ -11,7 +11,7 @@ entry                                    meaning
 ``["f", arrived, "0111"]``               frames that arrived together, voiced or not
 ``["w", turn, revision, ending]``        how complete a guess's words sound
 ``["v", listen, verdict]``               the verdict on sound over the agent; ``listen``: its fields
-``["is", attribute, value]``             ``trusted`` or ``recorder`` changed
+``["is", attribute, value]``             what is ``Known`` changed
 ``["do", method, *arguments]``           any other call
 ``["d", audio_ms, name, reason, turn]``  a decision
 =======================================  =====================================================
@@ -44,14 +44,15 @@ class TapedTurnTaker(TurnTaker):
         super().__init__(settings)
         self._write = write
         self._frames: Entry | None = None
-        self._told = (self.trusted, self.recorder)
+        self._told = dataclasses.asdict(self.known)
         write(["tape", VERSION, dataclasses.asdict(settings)])
 
     def frame(self, voiced: bool, arrived: float) -> list[Decision]:
-        if (self.trusted, self.recorder) != self._told:
-            self._put("is", "trusted", self.trusted)
-            self._put("is", "recorder", self.recorder)
-            self._told = (self.trusted, self.recorder)
+        known = dataclasses.asdict(self.known)
+        for name, value in known.items():
+            if value != self._told[name]:
+                self._put("is", name, value)
+        self._told = known
         if self._frames is None or self._frames[1] != arrived:
             self._flush_frames()
             self._frames = ["f", arrived, ""]

@@ -24,21 +24,21 @@ from selam_agent.dialogue.bargein import Action
 from selam_agent.dialogue.completeness import Ending
 from selam_agent.dialogue.decisions import (
     FRAME_MS,
-    Commit,
     CommitReason,
     Decision,
     Ignore,
     Interrupt,
+    Known,
     Listen,
     PausePlayback,
     Reopen,
     ResumePlayback,
-    Speculate,
     SpeechStarted,
     TurnSettings,
 )
 from selam_agent.dialogue.interruption import Verdict
 from selam_agent.dialogue.over_agent import OverAgent
+from selam_agent.dialogue.packets import Packets
 from selam_agent.dialogue.utterance import Patience, Utterance
 
 # Speech starts when 3 of the last 5 frames are voiced: a click is one or two frames long.
@@ -51,10 +51,8 @@ class TurnTaker:
 
     def __init__(self, settings: TurnSettings) -> None:
         self.settings = settings
-        # Set by the session when the audio is a recorder's container: such clients just stop sending.
-        self.recorder = False
-        # Learned: the client has stopped in mid-speech before, and nothing came late.
-        self._stops_in_speech = False
+        self.known = Known()
+        self._packets = Packets(self.known)
         self._patience = Patience(settings)
         self._audio_ms = 0
         self._turn = 0
@@ -62,10 +60,9 @@ class TurnTaker:
         # The committed turn that late audio may still reopen.
         self._reopenable: Utterance | None = None
         self._recent: deque[bool] = deque(maxlen=ONSET_WINDOW)
-        self._last_arrival: float | None = None
         # Where the last utterance was closed: no sample belongs to two turns.
         self._closed_ms = 0
-        self.over_agent = OverAgent(settings)
+        self._over_agent = OverAgent(settings, self.known)
 
     # ------------------------------------------------------------ what is known
 
@@ -96,28 +93,23 @@ class TurnTaker:
     @property
     def next_deadline(self) -> float | None:
         """Arrival time at which ``tick`` must be called, or None."""
-        if self._open is None or self._last_arrival is None:
+        if self._open is None or self._packets.last is None:
             return None
-        if self.over_agent.unsettled and not self._open.counts:
-            return self._last_arrival + self.settings.sound_over_ms
+        if self._over_agent.unsettled and not self._open.counts:
+            return self._packets.last + self.settings.sound_over_ms
         if self._may_guess(self._open):
             assert self.settings.speculate_ms is not None
-            return self._last_arrival + min(self.settings.speculate_ms, self._packet_patience)
-        return self._last_arrival + self._packet_patience
+            return self._packets.last + min(self.settings.speculate_ms, self._packet_patience)
+        return self._packets.last + self._packet_patience
 
     @property
     def push_to_talk(self) -> bool:
         """Whether the client sends audio only while its caller speaks, as far as is known."""
-        return self.recorder or self._stops_in_speech
+        return self._packets.push_to_talk
 
     @property
     def _packet_patience(self) -> int:
-        if self.push_to_talk:
-            return self.settings.no_packets_ptt_ms
-        if self._open is not None and self._open.ending is Ending.INCOMPLETE:
-            # In mid-sentence it is rather the network that stalls.
-            return max(self.settings.no_packets_ms, self.settings.silence_limit_ms)
-        return self.settings.no_packets_ms
+        return self._packets.patience_ms(self.settings, self._open.ending if self._open else None)
 
     # ------------------------------------------------------------ what happens
 
@@ -125,8 +117,8 @@ class TurnTaker:
         """One 20 ms frame. ``arrived`` is its arrival time in ms."""
         decisions: list[Decision] = []
         self._audio_ms += FRAME_MS
-        self._last_arrival = arrived
-        over_agent = self.over_agent.covers(arrived)
+        self._packets.last = arrived
+        over_agent = self._over_agent.covers(arrived)
         self._recent.append(voiced)
         utterance = self._open
         if utterance is None:
@@ -141,9 +133,9 @@ class TurnTaker:
         elif sum(self._recent) >= ONSET_VOICED:
             decisions.append(self._go_on(utterance, arrived, over_agent))
         if over_agent:
-            for action in self.over_agent.frame(voiced, self._audio_ms, speech=self._open is not None):
-                decisions += self._act_on(action, "energy" if self.over_agent.by_energy else "duration")
-            if self.over_agent.talked_into(self._open):
+            for action in self._over_agent.frame(voiced, self._audio_ms, speech=self._open is not None):
+                decisions += self._act_on(action, "energy" if self._over_agent.by_energy else "duration")
+            if self._over_agent.talked_into(self._open):
                 decisions += self._act_on(Action.STOP, "energy")
         if self._open is not None:
             decisions += self._judge_silence(self._open)
@@ -161,9 +153,9 @@ class TurnTaker:
 
     def verdict(self, asked: Listen, verdict: Verdict) -> list[Decision]:
         """What was said over the agent is known. An answer about an earlier turn is ignored."""
-        if not self.over_agent.audible or self._open is None or self._open.turn != asked.turn:
+        if not self._over_agent.audible or self._open is None or self._open.turn != asked.turn:
             return []
-        actions = self.over_agent.verdict(asked, verdict)
+        actions = self._over_agent.verdict(asked, verdict)
         return [decision for action in actions for decision in self._act_on(action, "words")]
 
     def tick(self, now: float) -> list[Decision]:
@@ -171,15 +163,15 @@ class TurnTaker:
         deadline = self.next_deadline
         if deadline is None or self._open is None or now < deadline:
             return []
-        assert self._last_arrival is not None
-        if self.over_agent.unsettled and not self._open.counts:
+        assert self._packets.last is not None
+        if self._over_agent.unsettled and not self._open.counts:
             # The agent must not be held for ever by a client that has stopped sending.
-            self._last_arrival = now
-            actions = self.over_agent.silent_line(self._audio_ms)
+            self._packets.last = now
+            actions = self._over_agent.silent_line(self._audio_ms)
             return [decision for action in actions for decision in self._act_on(action, "words")]
-        if now < self._last_arrival + self._packet_patience:
+        if now < self._packets.last + self._packet_patience:
             return [self._guess(self._open)]
-        self._stops_in_speech = True
+        self._packets.stopped_in_speech()
         return [self._close("no_packets", reopenable=True), *self._release_if_closed()]
 
     def flush(self) -> list[Decision]:
@@ -190,8 +182,7 @@ class TurnTaker:
 
     def frozen(self, for_ms: float) -> None:
         """The session was paused for this long; the packet clock stood still."""
-        if self._last_arrival is not None:
-            self._last_arrival += for_ms
+        self._packets.frozen(for_ms)
 
     def next_turn(self) -> int:
         """The number of a turn without audio; late audio is no part of the one before any more."""
@@ -202,16 +193,16 @@ class TurnTaker:
     def reconfigure(self, settings: TurnSettings) -> None:
         """Other settings from now on; what was learned of the caller stays."""
         self.settings = self._patience.settings = settings
-        self.over_agent.configure(settings)
+        self._over_agent.configure(settings)
 
     def agent_started(self, at: float) -> None:
         """The first sample of a reply left at this arrival time; nothing can be reopened any more."""
-        self.over_agent.started(at)
+        self._over_agent.started(at)
         self._reopenable = None
 
     def agent_stopped(self) -> None:
         """The agent is silent: played to its end, or interrupted."""
-        self.over_agent.stopped()
+        self._over_agent.stopped()
 
     def forget_reopenable(self) -> None:
         """The client interrupted the reply in preparation: new speech is a new turn."""
@@ -223,7 +214,7 @@ class TurnTaker:
         return utterance.may_guess(self.settings, self._audio_ms)
 
     def _judge_silence(self, utterance: Utterance) -> list[Decision]:
-        if not utterance.counts and self.over_agent.undecided:
+        if not utterance.counts and self._over_agent.undecided:
             return []
         silence = utterance.silence_ms(self._audio_ms)
         if not utterance.counts:
@@ -245,16 +236,11 @@ class TurnTaker:
         utterance.guesses += 1
         # What is heard from here on must prove itself as speech again.
         self._recent.clear()
-        return Speculate(
-            turn=utterance.turn,
-            revision=utterance.revision,
-            start_ms=utterance.start_ms,
-            end_ms=self._audio_ms,
-        )
+        return utterance.speculate(self._audio_ms)
 
     def _release_if_closed(self) -> list[Decision]:
         """What held the agent is over, whatever it was: it must not be held by nothing."""
-        if self._open is not None or not self.over_agent.let_go():
+        if self._open is not None or not self._over_agent.let_go():
             return []
         return self._act_on(Action.RELEASE, "words")
 
@@ -269,7 +255,7 @@ class TurnTaker:
         if action in (Action.RELEASE, Action.REPEAT):
             return [ResumePlayback(at_ms=at_ms, repeat=action is Action.REPEAT)]
         if action is Action.LISTEN and utterance is not None:
-            return [self.over_agent.listen(utterance, at_ms)]
+            return [self._over_agent.listen(utterance, at_ms)]
         return []
 
     def _extend(self, utterance: Utterance, voiced_ms: int, arrived: float, over_agent: bool) -> None:
@@ -290,7 +276,7 @@ class TurnTaker:
         late, self._reopenable = self._reopenable, None
         if late is not None:
             # Late audio of a stalled network: the same turn, with everything it had.
-            self._stops_in_speech = False
+            self._packets.came_late()
             self._open = late
             return self._go_on(late, arrived, over_agent)
         recent = list(self._recent)
@@ -322,14 +308,4 @@ class TurnTaker:
             return Ignore(at_ms=self._audio_ms, reason="too_short")
         if reopenable:
             self._reopenable = utterance
-        return Commit(
-            turn=utterance.turn,
-            revision=utterance.revision,
-            start_ms=utterance.start_ms,
-            end_ms=self._audio_ms,
-            speech_end_ms=utterance.last_voiced_ms,
-            speech_end_arrived_ms=utterance.last_voiced_arrived,
-            voiced_ms=utterance.voiced_ms,
-            reason=reason,
-            over_agent=utterance.over_agent and not utterance.interrupts,
-        )
+        return utterance.commit(self._audio_ms, reason)

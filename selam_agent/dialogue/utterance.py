@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from selam_agent.dialogue.completeness import Ending, LearnedPause, wait_ms
-from selam_agent.dialogue.decisions import TurnSettings
+from selam_agent.dialogue.decisions import Commit, CommitReason, Speculate, TurnSettings
 
 # Of voiced speech: one word or two.
 SHORT_MS = 600
@@ -65,6 +65,24 @@ class Utterance:
         self.revision += 1
         self.guessed = False
         self.ending = Ending.UNKNOWN
+
+    def speculate(self, end_ms: int) -> Speculate:
+        """A pause that may be the end of it."""
+        return Speculate(turn=self.turn, revision=self.revision, start_ms=self.start_ms, end_ms=end_ms)
+
+    def commit(self, end_ms: int, reason: CommitReason) -> Commit:
+        """It is the turn."""
+        return Commit(
+            turn=self.turn,
+            revision=self.revision,
+            start_ms=self.start_ms,
+            end_ms=end_ms,
+            speech_end_ms=self.last_voiced_ms,
+            speech_end_arrived_ms=self.last_voiced_arrived,
+            voiced_ms=self.voiced_ms,
+            reason=reason,
+            over_agent=self.over_agent and not self.interrupts,
+        )
 
 
 class Patience:

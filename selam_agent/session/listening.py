@@ -84,14 +84,14 @@ class Listening:
         except SelamError as error:
             self._emit(events.ErrorEvent.of(error))
             return len(pcm) / SAMPLE_RATE
-        self.turns.recorder = self._ears.recorder
+        self.turns.known.recorder = self._ears.recorder
         arrived = message.arrived * 1000
         for number, verdicts in enumerate(self._ears.listen(pcm, arrived)):
             if number:
                 # Long audio is worked through in slices; other sessions go in between.
                 await asyncio.sleep(0)
-            self.turns.over_agent.trusted = self._room.trusted
-            self.turns.over_agent.echo_suspected = self._room.suspected
+            self.turns.known.trusted = self._room.trusted
+            self.turns.known.echo_suspected = self._room.suspected
             for voiced in verdicts:
                 self.act(self.turns.frame(voiced, arrived))
             self._mind_speech()

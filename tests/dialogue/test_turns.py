@@ -129,7 +129,7 @@ class TestNoPackets:
 
     def test_a_recorder_is_answered_after_500_ms(self) -> None:
         line = Line()
-        line.turns.recorder = True
+        line.turns.known.recorder = True
         assert line.hear("v600").quiet_line(500).names == ["SpeechStarted", "Commit"]
 
     def test_late_audio_reopens_the_turn_with_everything_it_had(self) -> None:
@@ -277,7 +277,7 @@ class TestGuesses:
 
     def test_push_to_talk_is_guessed_while_the_packets_are_missing(self) -> None:
         line = self.line()
-        line.turns.recorder = True
+        line.turns.known.recorder = True
         line.hear("v600").quiet_line(500)
         assert line.names == ["SpeechStarted", "Speculate", "Commit"]
 
@@ -418,19 +418,19 @@ class TestMeaning:
 
     def test_while_sound_is_not_trusted_only_words_count(self) -> None:
         line = self.line()
-        line.turns.over_agent.trusted = False
+        line.turns.known.trusted = False
         line.hear("v400 s300")
         assert "PausePlayback" not in line.names
         line = self.answer(line, Verdict.NOTHING).hear("s20")
         assert self.asked(line).finished
         assert self.answer(line.hear("s1000"), Verdict.STOP).names[-1] == "Interrupt"
         line = self.line()
-        line.turns.over_agent.trusted = False
+        line.turns.known.trusted = False
         assert "Interrupt" not in line.hear("v3000").names
 
     def test_in_a_room_that_was_quiet_so_far_the_agent_may_be_held_without_trust(self) -> None:
         line = self.line()
-        line.turns.over_agent.trusted = False
+        line.turns.known.trusted = False
         line.hear("s300 v60")
         assert line.names[-1] == "PausePlayback"
         line = self.answer(line.hear("v140"), Verdict.STOP)
@@ -439,7 +439,7 @@ class TestMeaning:
     @pytest.mark.parametrize(("verdict", "then"), [(Verdict.ECHO, False), (Verdict.BACKCHANNEL, True)])
     def test_but_not_again_when_it_was_the_agent(self, verdict: Verdict, then: bool) -> None:
         line = self.line()
-        line.turns.over_agent.trusted = False
+        line.turns.known.trusted = False
         line = self.answer(line.hear("s300 v200"), verdict)
         assert line.names[-1] == "ResumePlayback"
         line.hear("s1000 v100")
@@ -447,8 +447,8 @@ class TestMeaning:
 
     def test_and_not_where_there_is_a_sign_of_echo(self) -> None:
         line = self.line()
-        line.turns.over_agent.trusted = False
-        line.turns.over_agent.echo_suspected = True
+        line.turns.known.trusted = False
+        line.turns.known.echo_suspected = True
         assert "PausePlayback" not in line.hear("s300 v400").names
 
     def test_a_verdict_about_an_earlier_turn_is_ignored(self) -> None:
