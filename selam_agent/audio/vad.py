@@ -30,19 +30,24 @@ _VOICED_OVER_FLOOR: Final = 3.0
 _QUIET_SPEECH_OVER_FLOOR: Final = 10 ** (10 / 20)
 # A run of speech survives gaps this long.
 _RUN_GAP_FRAMES: Final = 200 // FRAME_MS
+# The end of a word that is no voice any more: up to 120 ms, no more than 34 dB below its loudest frame.
+_FADING_FRAMES: Final = 120 // FRAME_MS
+_FADING_SHARE: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What is known of n frames.
 
-    ``audio``: int16 [n, 320], what the recogniser should get. ``voiced``: bool [n]. ``rms``: float64
-    [n], of the raw frames in int16 units. ``suppressed_rms`` and ``floor``: float64 [n], the same of
-    the suppressed frames, and the floor each was compared with.
+    ``audio``: int16 [n, 320], what the recogniser should get. ``voiced``: bool [n]. ``fading``: bool
+    [n], not voiced, but the audible end of a word that was. ``rms``: float64 [n], of the raw frames in
+    int16 units. ``suppressed_rms`` and ``floor``: float64 [n], the same of the suppressed frames, and
+    the floor each was compared with.
     """
 
     audio: Pcm16
     voiced: NDArray[np.bool_]
+    fading: NDArray[np.bool_]
     rms: NDArray[np.float64]
     suppressed_rms: NDArray[np.float64]
     floor: NDArray[np.float64]
@@ -114,6 +119,9 @@ class VoiceGate:
         # Of the current run.
         self._quiet_frames = self._voiced_frames = self._gap_frames = 0
         self._most_quiet_frames = 0
+        # The loudest frame of the last word, and for how many frames it may still fade.
+        self._loudest = 0.0
+        self._may_fade = 0
 
     def set_threshold(self, vad_threshold: float) -> None:
         """From the next frame on; the evidence of a too quiet talker starts afresh."""
@@ -144,7 +152,25 @@ class VoiceGate:
         quiet = speech & ~loud & (suppressed_rms >= _QUIET_SPEECH_OVER_FLOOR * floor)
         self._follow_quiet(voiced, quiet)
         audio = suppressed if self._denoise == "all" else frames
-        return Heard(audio, voiced, raw_rms, suppressed_rms, floor)
+        fading = self._fading(voiced, suppressed_rms, floor)
+        return Heard(audio, voiced, fading, raw_rms, suppressed_rms, floor)
+
+    def _fading(
+        self, voiced: NDArray[np.bool_], level: NDArray[np.float64], floor: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        fading = np.zeros(len(voiced), np.bool_)
+        for n, (is_voiced, rms, below) in enumerate(
+            zip(voiced.tolist(), level.tolist(), floor.tolist(), strict=True)
+        ):
+            if is_voiced:
+                word_goes_on = self._may_fade > 0
+                self._loudest = max(rms, self._loudest if word_goes_on else 0.0)
+                self._may_fade = _FADING_FRAMES
+            elif self._may_fade:
+                # A plosive's closure is silent, its burst belongs to the word.
+                self._may_fade -= 1
+                fading[n] = rms >= max(_VOICED_OVER_FLOOR * below, _FADING_SHARE * self._loudest)
+        return fading
 
     def _suppress(self, frames: Pcm16) -> Pcm16:
         data = frames.tobytes()

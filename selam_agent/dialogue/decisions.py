@@ -74,7 +74,7 @@ class SpeechStarted:
 class Commit:
     """The turn is over: answer the audio from ``start_ms`` to ``end_ms`` (audio time).
 
-    ``speech_end_ms`` is the end of the last voiced frame and ``speech_end_arrived_ms`` when that
+    ``speech_end_ms`` is the acoustic end of the words and ``speech_end_arrived_ms`` when that
     frame arrived; ``voiced_ms`` is how much of it counts as speech. ``over_agent``: it began while
     the agent was audible and did not stop it.
     """

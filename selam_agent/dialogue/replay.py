@@ -141,7 +141,7 @@ class _Run:
         match entry:
             case ["f", arrived, bits]:
                 for bit in bits:
-                    self._done(self.turns.frame(bit == "1", arrived))
+                    self._done(self.turns.frame(bit == "1", arrived, fading=bit == "~"))
                     self._answer()
             case ["w", turn, revision, ending] if self.exact:
                 self._done(self.turns.words(turn, revision, Ending(ending)))

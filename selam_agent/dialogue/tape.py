@@ -8,7 +8,7 @@ the agent as the verdict on it. That is enough to take the same decisions again 
 entry                                    meaning
 =======================================  =====================================================
 ``["tape", 1, {setting: value}]``        the header: format version and ``TurnSettings``
-``["f", arrived, "0111"]``               frames that arrived together, voiced or not
+``["f", arrived, "0111~"]``              frames that arrived together: voiced (1), fading (~) or not (0)
 ``["w", turn, revision, ending]``        how complete a guess's words sound
 ``["v", listen, verdict]``               the verdict on sound over the agent; ``listen``: its fields
 ``["is", attribute, value]``             what is ``Known`` changed
@@ -47,7 +47,7 @@ class TapedTurnTaker(TurnTaker):
         self._told = dataclasses.asdict(self.known)
         write(["tape", VERSION, dataclasses.asdict(settings)])
 
-    def frame(self, voiced: bool, arrived: float) -> list[Decision]:
+    def frame(self, voiced: bool, arrived: float, *, fading: bool = False) -> list[Decision]:
         known = dataclasses.asdict(self.known)
         for name, value in known.items():
             if value != self._told[name]:
@@ -56,8 +56,8 @@ class TapedTurnTaker(TurnTaker):
         if self._frames is None or self._frames[1] != arrived:
             self._flush_frames()
             self._frames = ["f", arrived, ""]
-        self._frames[2] += "1" if voiced else "0"
-        return self._decided(super().frame(voiced, arrived))
+        self._frames[2] += "1" if voiced else "~" if fading else "0"
+        return self._decided(super().frame(voiced, arrived, fading=fading))
 
     def words(self, turn: int, revision: int, ending: Ending) -> list[Decision]:
         self._put("w", turn, revision, ending.value)

@@ -113,8 +113,11 @@ class TurnTaker:
 
     # ------------------------------------------------------------ what happens
 
-    def frame(self, voiced: bool, arrived: float) -> list[Decision]:
-        """One 20 ms frame. ``arrived`` is its arrival time in ms."""
+    def frame(self, voiced: bool, arrived: float, *, fading: bool = False) -> list[Decision]:
+        """One 20 ms frame. ``arrived`` is its arrival time in ms.
+
+        ``fading``: it is not voiced, but the end of a word that was; silence is counted from there.
+        """
         decisions: list[Decision] = []
         self._audio_ms += FRAME_MS
         self._packets.last = arrived
@@ -130,6 +133,8 @@ class TurnTaker:
         elif not utterance.guessed:
             if voiced:
                 self._extend(utterance, FRAME_MS, arrived, over_agent)
+            elif fading:
+                utterance.fade(self._audio_ms, arrived)
         elif sum(self._recent) >= ONSET_VOICED:
             decisions.append(self._go_on(utterance, arrived, over_agent))
         if over_agent:
@@ -286,8 +291,8 @@ class TurnTaker:
         self._open = Utterance(
             turn=self._turn,
             start_ms=max(self._closed_ms, first_voiced - self.settings.pre_roll_ms),
-            last_voiced_ms=self._audio_ms,
-            last_voiced_arrived=arrived,
+            last_sound_ms=self._audio_ms,
+            last_sound_arrived=arrived,
             voiced_ms=FRAME_MS * sum(recent),
             counts=not over_agent,
             over_agent=over_agent,

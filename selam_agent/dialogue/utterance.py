@@ -17,8 +17,8 @@ class Utterance:
 
     turn: int
     start_ms: int
-    last_voiced_ms: int
-    last_voiced_arrived: float
+    last_sound_ms: int
+    last_sound_arrived: float
     voiced_ms: int
     # Voiced sound that came while the agent was silent, or that stopped it: only then is it a turn.
     counts: bool
@@ -39,8 +39,8 @@ class Utterance:
         return Ending.UNKNOWN if short and self.ending is Ending.COMPLETE else self.ending
 
     def silence_ms(self, now_ms: int) -> int:
-        """Since the last voiced frame."""
-        return now_ms - self.last_voiced_ms
+        """Since the acoustic end of what was said."""
+        return now_ms - self.last_sound_ms
 
     def may_guess(self, settings: TurnSettings, now_ms: int) -> bool:
         """Whether this pause is worth an answer prepared for it; the cost per turn is bounded."""
@@ -56,9 +56,14 @@ class Utterance:
     def extend(self, now_ms: int, voiced_ms: int, arrived: float, *, over_agent: bool) -> None:
         """It goes on, with this much more voiced sound up to now."""
         self.voiced_ms += voiced_ms
-        self.last_voiced_ms = now_ms
-        self.last_voiced_arrived = arrived
+        self.last_sound_ms = now_ms
+        self.last_sound_arrived = arrived
         self.counts |= not over_agent
+
+    def fade(self, now_ms: int, arrived: float) -> None:
+        """A word's end up to now, which is no voice any more."""
+        self.last_sound_ms = now_ms
+        self.last_sound_arrived = arrived
 
     def next_revision(self) -> None:
         """Speech after a guess: its words are not known yet."""
@@ -77,8 +82,8 @@ class Utterance:
             revision=self.revision,
             start_ms=self.start_ms,
             end_ms=end_ms,
-            speech_end_ms=self.last_voiced_ms,
-            speech_end_arrived_ms=self.last_voiced_arrived,
+            speech_end_ms=self.last_sound_ms,
+            speech_end_arrived_ms=self.last_sound_arrived,
             voiced_ms=self.voiced_ms,
             reason=reason,
             over_agent=self.over_agent and not self.interrupts,

@@ -99,8 +99,8 @@ class Ears:
             )
         self._received_s += seconds
 
-    def listen(self, pcm: Pcm16, arrived_ms: float) -> Iterator[list[bool]]:
-        """Yields the verdict of each frame, in slices of at most a second of audio."""
+    def listen(self, pcm: Pcm16, arrived_ms: float) -> Iterator[list[tuple[bool, bool]]]:
+        """Yields of each frame whether it is voiced, or a word's fading end; at most a second at a time."""
         frames = self._framer.push(pcm)
         begun_ms = arrived_ms - len(frames) * FRAME_MS
         size = _GUARDED_SLICE_FRAMES if self._room.echoes else _SLICE_FRAMES
@@ -110,10 +110,12 @@ class Ears:
             heard = self._gate.feed(clean)
             self._kept.append((self._next_ms, heard.audio))
             self._next_ms += len(part) * FRAME_MS
-            voiced = heard.voiced if suspect is None else heard.voiced & ~suspect
+            voiced, fading = heard.voiced, heard.fading
+            if suspect is not None:
+                voiced, fading = voiced & ~suspect, fading & ~suspect
             self._loudest = max(self._loudest, float(heard.rms.max(initial=0.0)))
             self._any_voiced = self._any_voiced or bool(voiced.any())
-            yield [bool(each) for each in voiced]
+            yield list(zip(voiced.tolist(), fading.tolist(), strict=True))
 
     def take(self, start_ms: int, end_ms: int) -> Pcm16:
         """The audio between two audio times, as far as it is kept: int16 [n]."""

@@ -92,8 +92,8 @@ class Listening:
                 await asyncio.sleep(0)
             self.turns.known.trusted = self._room.trusted
             self.turns.known.echo_suspected = self._room.suspected
-            for voiced in verdicts:
-                self.act(self.turns.frame(voiced, arrived))
+            for voiced, fading in verdicts:
+                self.act(self.turns.frame(voiced, arrived, fading=fading))
             self._mind_speech()
             self._ears.forget_before(self.turns.keep_from_ms)
         self._ask_interim()

@@ -168,3 +168,27 @@ def test_the_floor_falls_at_once_and_rises_late() -> None:
         fallen = floor.update(100)
     assert fallen == pytest.approx(100)
     assert max(floor.update(1000) for _ in range(100)) == pytest.approx(100)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_word_ends_where_it_has_faded(seed: int) -> None:
+    """A vowel, a voiceless fricative 26 dB below it, silence: the end is the fricative's."""
+    rng = np.random.default_rng(seed)
+    vowel = speech()[16_000:20_800].astype(np.float64)
+    loud = float(np.sqrt(np.mean(vowel**2)))
+    fricative = rng.normal(0, loud / 20, 1600)
+    signal = np.concatenate((rng.normal(0, 4, 16_000), vowel, fricative, rng.normal(0, 4, 16_000)))
+    heard = VoiceGate().feed(frames(signal))
+    end = 50 + 15 + 5
+    sounds = np.flatnonzero(heard.voiced | heard.fading)
+    assert end - 1 <= sounds[-1] + 1 <= end + 1
+    assert not (heard.voiced & heard.fading).any()
+
+
+def test_what_fades_for_longer_is_no_word() -> None:
+    rng = np.random.default_rng(1)
+    vowel = speech()[16_000:20_800].astype(np.float64)
+    hiss = rng.normal(0, float(np.sqrt(np.mean(vowel**2))) / 20, 16_000)
+    heard = VoiceGate().feed(frames(np.concatenate((rng.normal(0, 4, 16_000), vowel, hiss))))
+    last_voiced = np.flatnonzero(heard.voiced)[-1]
+    assert np.flatnonzero(heard.fading)[-1] <= last_voiced + 6

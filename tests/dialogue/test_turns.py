@@ -38,11 +38,11 @@ class Line:
     decisions: list[Decision] = field(default_factory=list)
 
     def hear(self, pattern: str) -> Line:
-        """``pattern``: "v300 s500" is 300 ms voiced, then 500 ms silent."""
+        """``pattern``: "v300 f60 s500" is 300 ms voiced, 60 ms that fade, then 500 ms silent."""
         for part in pattern.split():
             for _ in range(int(part[1:]) // FRAME_MS):
                 self.now += FRAME_MS
-                self.decisions += self.turns.frame(part[0] == "v", self.now)
+                self.decisions += self.turns.frame(part[0] == "v", self.now, fading=part[0] == "f")
         return self
 
     def burst(self, pattern: str) -> Line:
@@ -89,6 +89,14 @@ class Line:
 )
 def test_silence_ends_a_turn(pattern: str, expected: list[str]) -> None:
     assert Line().hear(pattern).names == expected
+
+
+def test_silence_begins_when_the_word_has_faded() -> None:
+    line = Line().hear("v600 f100 s780")
+    assert line.names == ["SpeechStarted"]
+    commit = line.hear("s20").one(Commit)
+    assert (commit.speech_end_ms, commit.voiced_ms) == (700, 600)
+    assert Line().hear("f100 s1000").names == []
 
 
 def test_a_commit_says_where_the_speech_was() -> None:

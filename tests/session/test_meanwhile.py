@@ -47,8 +47,9 @@ class TestInterim:
         async def story() -> None:
             stt = FakeTranscriber([], delay=5.0)
             async with call(stt=stt, interim=True) as it:
-                await talk(it.session, WORDS * 2 + silence(300))
-                assert it.stt.cancelled == 1
+                await talk(it.session, WORDS * 3 + silence(400))
+                asked = [each.priority for each in it.stt.requests]
+                assert asked == [Priority.INTERIM, Priority.SPECULATIVE] and it.stt.cancelled == 1
 
         run(story())
 
