@@ -19,6 +19,7 @@ from selam_agent.languages.packs import Packs
 from selam_agent.metrics import Metrics
 from selam_agent.session.config import Engines
 from selam_agent.session.registry import Registry
+from selam_agent.session.speaker import first_engine
 from selam_agent.settings import Settings
 from selam_agent.store import KeyStore, Tier
 from selam_agent.watch import SessionWatch
@@ -116,7 +117,7 @@ class App:
         if settings.server.offline:
             app_engines.go_offline()
         keys = KeyStore.open(settings.server.data_dir, api_key=api_key)
-        packs = language_packs.load(more=settings.server.voices_dir)
+        packs = language_packs.load(more=settings.server.voices_dir).preferring("openai", settings.tts.voices)
         if engines is None:
             # Loading models takes seconds and holds no lock the loop needs.
             engines = await asyncio.to_thread(app_engines.build, settings, packs)
@@ -238,7 +239,7 @@ class App:
                     "language_name": pack.name,
                     "gender": voice.gender,
                     "engines": names,
-                    "engine": next((each for each in names if each in self.engines.synthesizers), None),
+                    "engine": first_engine(voice, self.engines),
                 }
             )
         return rows

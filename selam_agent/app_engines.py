@@ -42,7 +42,11 @@ def build(settings: Settings, packs: Packs) -> Engines:
     synthesizers = catalog.build_synthesizers(settings)
     transcriber = catalog.build_transcriber(settings)
     return Engines(
-        transcriber=transcriber, chat_model=chat_model, synthesizers=synthesizers, translator=translator
+        transcriber=transcriber,
+        chat_model=chat_model,
+        synthesizers=synthesizers,
+        translator=translator,
+        speaking_models=catalog.build_speaking_models(settings),
     )
 
 
@@ -84,7 +88,7 @@ async def close(engines: Engines) -> None:
         engines.transcriber,
         engines.chat_model,
     ]
-    every += engines.synthesizers.values()
+    every += (*engines.synthesizers.values(), *engines.speaking_models.values())
     if engines.translator is not None:
         every.append(engines.translator)
     for engine in every:

@@ -120,6 +120,8 @@ def privacy_line(engines: Engines, settings: Settings) -> str:
     translator = engines.translator.info if engines.translator is not None else model
     if translator.leaves_machine and translator.name != model.name:
         sent.append(f"what is said, as text, to {translator.name}")
+    others = [name for name, each in engines.speaking_models.items() if each.info.leaves_machine]
+    sent += [f"conversations of its voices, as text, to {name}" for name in others]
     voices = [name for name, each in engines.synthesizers.items() if each.info.leaves_machine]
     sent += [f"the agent's answers, as text, to {name}" for name in voices]
     if sent:

@@ -117,8 +117,9 @@ class Message:
 class ChatRequest:
     """``messages``: oldest first, the caller's new words last. ``now``: aware local time of the caller.
 
-    ``language``: in which to answer. ``preamble``: how a spoken answer is to be written, from the language's
-    pack; it precedes the client's ``instructions``. None: the engine's own, empty: none.
+    ``language``: in which to answer. ``voice``: for a model that speaks, which of its voices.
+    ``preamble``: how a spoken answer is to be written, from the language's pack; it precedes the
+    client's ``instructions``. None: the engine's own, empty: none.
     """
 
     messages: tuple[Message, ...]
@@ -128,6 +129,7 @@ class ChatRequest:
     instructions: str = ""
     tools: tuple[Mapping[str, Any], ...] = ()
     session_id: str = ""
+    voice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,10 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Audio of a model that speaks for itself: s16le ``pcm`` at ``sample_rate``, with its ``text``."""
+    """Audio of a model that speaks for itself: s16le ``pcm`` at ``sample_rate``, with its ``text``.
+
+    Either may be empty: the text of what is spoken usually runs a little ahead of the sound.
+    """
 
     pcm: bytes
     sample_rate: int

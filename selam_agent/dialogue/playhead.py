@@ -28,6 +28,8 @@ class _Fragment:
     end_ms: float | None = None
     # (index after the word in ``text``, start, end) in reply time, in order of the text.
     words: list[tuple[int, float, float]] = field(default_factory=list)
+    # Its text grows with its audio: where it is must be estimated.
+    streamed: bool = False
     _cursor: int = 0
 
     def add(self, word: Word) -> None:
@@ -69,6 +71,11 @@ class SpokenText:
         """Words of the fragment begun last, in ms from its beginning."""
         for word in words:
             self._fragments[-1].add(word)
+
+    def extend(self, text: str) -> None:
+        """More text of the fragment begun last, which is being spoken as it is made."""
+        self._fragments[-1].text += text
+        self._fragments[-1].streamed = True
 
     def cut(self, length: int, end_ms: float) -> None:
         """The fragment begun last ends here, after ``length`` of its characters."""
@@ -130,7 +137,7 @@ class SpokenText:
             begun = [end for end, start, _ in fragment.words if start < ms]
             if begun:
                 text += fragment.text[: begun[-1]]
-            elif fragment.end_ms is not None:
+            elif fragment.end_ms is not None or fragment.streamed:
                 text += fragment.heard(ms)
             break
         return text

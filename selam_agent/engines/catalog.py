@@ -28,7 +28,14 @@ from selam_agent.settings import Settings
 if TYPE_CHECKING:
     from selam_agent.languages.packs import Packs
 
-__all__ = ["GROUP", "build_chat_model", "build_synthesizers", "build_transcriber", "build_translator"]
+__all__ = [
+    "GROUP",
+    "build_chat_model",
+    "build_speaking_models",
+    "build_synthesizers",
+    "build_transcriber",
+    "build_translator",
+]
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +98,22 @@ def build_chat_model(settings: Settings, packs: Packs) -> ChatModel:
     if model.info.leaves_machine:
         check_private(settings, "llm.engine", model.info.name if name.startswith("import:") else name)
     return model
+
+
+def build_speaking_models(settings: Settings) -> dict[str, ChatModel]:
+    """Models that speak for themselves, by the name that the packs call them; none without a model's name.
+
+    Left out, like the voices, where it would send text away without being named in ``privacy.allow``.
+    """
+    if not settings.gpt_audio.model:
+        return {}
+    from selam_agent.engines.llm_gpt_audio import GptAudioModel
+
+    model = GptAudioModel(settings.gpt_audio, settings.llm)
+    if model.info.leaves_machine and not may_leave(settings, "gpt_audio"):
+        log.info("gpt_audio is not used, it would send text off this machine")
+        return {}
+    return {"gpt_audio": model}
 
 
 def build_synthesizers(settings: Settings) -> dict[str, Synthesizer]:

@@ -12,17 +12,17 @@ import contextlib
 import importlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, Final
 
 from selam_agent.engines.addresses import is_loopback
 from selam_agent.errors import EngineError
-from selam_agent.ports import ChatItem, ChatModelInfo, ChatRequest, Text, ToolCall, Usage
+from selam_agent.ports import ChatItem, ChatModelInfo, ChatRequest, Speech, Text, ToolCall, Usage
 from selam_agent.settings import Llm
 
-__all__ = ["OpenAIChatModel", "system_message"]
+__all__ = ["DeltaReader", "OpenAIChatModel", "system_message"]
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,15 @@ class _PartialCall:
     id: str = ""
     name: str = ""
     arguments: str = ""
+
+
+class DeltaReader:
+    """What is said in one answer's deltas; each is an object of the library's."""
+
+    def items(self, delta: Any) -> Iterator[Text | Speech]:
+        """Raises EngineError ``llm_failed`` when it is not what was asked for."""
+        if delta.content:
+            yield Text(delta.content)
 
 
 class OpenAIChatModel:
@@ -99,6 +108,7 @@ class OpenAIChatModel:
         body = self._body(request)
         calls: list[_PartialCall] = []
         began = finished = False
+        reader = self._reader()
         for attempt in (1, 2):
             try:
                 async with asyncio.timeout_at(min(first_by, end_by)):
@@ -118,9 +128,9 @@ class OpenAIChatModel:
                             finished = finished or choice.finish_reason is not None
                             if choice.delta is None:
                                 continue
-                            if choice.delta.content:
+                            for item in reader.items(choice.delta):
                                 began = True
-                                yield Text(choice.delta.content)
+                                yield item
                             for piece in choice.delta.tool_calls or ():
                                 began = True
                                 _assemble(calls, piece)
@@ -135,6 +145,10 @@ class OpenAIChatModel:
             raise EngineError("The language model's answer broke off.", code="llm_failed")
         for call in calls:
             yield _complete(call)
+
+    def _reader(self) -> DeltaReader:
+        """Reads one answer."""
+        return DeltaReader()
 
     def _is_connection_loss(self, error: Exception) -> bool:
         openai = self._openai

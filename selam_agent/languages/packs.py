@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from selam_agent.errors import SettingsError, ValidationError
 from selam_agent.languages.pack import Pack, VoiceEntry
@@ -70,6 +73,33 @@ class Packs:
         """All voices, or those of one language, in the packs' order."""
         chosen = self._packs.values() if language is None else (self[language],)
         return tuple((pack, entry) for pack in chosen for entry in pack.voices)
+
+    def preferring(self, engine: str, voices: Mapping[str, str]) -> Packs:
+        """These packs, in which an engine comes first for some voices: its own voice by our name.
+
+        Raises:
+            SettingsError: no such voice of ours.
+        """
+        wanted = {name.strip().lower(): {"engine": engine, "voice": own} for name, own in voices.items()}
+        for name in wanted:
+            if name not in self._voices:
+                near = difflib.get_close_matches(name, list(self._voices), n=1, cutoff=0.0)
+                raise SettingsError(f"tts.voices: there is no voice {name!r}; did you mean {near[0]!r}?")
+        packs = {
+            code: replace(
+                pack,
+                voices=tuple(
+                    replace(each, engines=(MappingProxyType(wanted[each.name]), *each.engines))
+                    if each.name in wanted
+                    else each
+                    for each in pack.voices
+                ),
+            )
+            if any(each.name in wanted for each in pack.voices)
+            else pack
+            for code, pack in self._packs.items()
+        }
+        return Packs(packs, self.directory, self.directories[0] if len(self.directories) > 1 else None)
 
     def default_voice(self, language: str) -> VoiceEntry:
         """The first voice of the language's pack."""

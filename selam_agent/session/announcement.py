@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from selam_agent.events import Notice, SessionStarted
-from selam_agent.ports import ChatModelInfo
+from selam_agent.ports import ChatModelInfo, SynthesizerInfo
 from selam_agent.session.config import Engines, SessionConfig
 from selam_agent.session.speaker import Speaker
 
@@ -55,8 +55,10 @@ def warnings(config: SessionConfig, model: ChatModelInfo) -> Iterator[Notice]:
 
 def _described(engines: Engines, speaker: Speaker) -> dict[str, dict[str, Any]]:
     """What ``session_started`` tells about the engines at work."""
-    stt, llm = engines.transcriber.info, engines.chat_model.info
+    stt, llm = engines.transcriber.info, (speaker.model or engines.chat_model).info
     tts, *others = (each.synthesizer.info for each in speaker.engines)
+    if speaker.model is not None:
+        tts, others = SynthesizerInfo(name=llm.name, leaves_machine=llm.leaves_machine, remote=True), []
     return {
         "stt": {
             "name": stt.name,

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from selam_agent.ports import Break, ChatItem, ChatModel, ChatRequest, Message, Text, ToolCall
+from selam_agent.ports import Break, ChatItem, ChatModel, ChatRequest, Message, Speech, Text, ToolCall
 from selam_agent.session.tools import CANCELLED, END_CALL, Toolbox
 
 # A model that asks for tools again and again must speak at last.
@@ -116,9 +116,9 @@ class Answer:
                 if isinstance(item, ToolCall):
                     this.calls.append(self._toolbox.name(item))
                     continue
-                if isinstance(item, Text):
+                if isinstance(item, Text | Speech):
                     if self._runs_on(this, item.text):
-                        item = Text(f" {item.text}")
+                        item = replace(item, text=f" {item.text}")
                     this.text += item.text
                 yield item
             if not this.calls:

@@ -81,9 +81,11 @@ class Engines:
     """The engines of the server, shared by all sessions. ``synthesizers`` by the packs' engine names.
 
     ``translator``: None where the server has none; sessions that need one are refused.
+    ``speaking_models``: those that speak for themselves, by the packs' engine names as well.
     """
 
     transcriber: Transcriber
     chat_model: ChatModel
     synthesizers: Mapping[str, Synthesizer] = field(default_factory=dict)
     translator: Translator | None = None
+    speaking_models: Mapping[str, ChatModel] = field(default_factory=dict)

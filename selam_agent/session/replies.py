@@ -135,7 +135,7 @@ class Replies:
         pack = speaker.pack
         filler_ms = self._config.filler_ms if self._config.filler_ms is not None else self._timings.filler_ms
         answer = Answer(
-            model=self._writers.writer(self._config, heard, speaker.pack.code),
+            model=self._writers.writer(self._config, heard, speaker),
             request=self.request(text, speaker, steering),
             toolbox=self._toolbox,
             turn_id=number,
@@ -171,21 +171,24 @@ class Replies:
         if steering:
             messages = (*messages, Message(role="system", content=steering))
         now = self._now(ZoneInfo(speaker.pack.timezone))
+        model = speaker.model or self._engines.chat_model
         return ChatRequest(
             messages=messages,
             language=speaker.pack.code,
             now=now,
             preamble=self._writers.preamble(speaker.pack, now),
             instructions=self._config.instructions,
-            tools=self._toolbox.tools if self._engines.chat_model.info.calls_tools else (),
+            tools=self._toolbox.tools if model.info.calls_tools else (),
             session_id=self._session_id,
+            voice=speaker.model_voice,
         )
 
     def suggestions(self) -> tuple[str, ...]:
         """What the caller could say now."""
         if self._config.translation == "interpreter":
             return ()
-        return self._engines.chat_model.suggestions(self.request(None, self.speaker))
+        model = self.speaker.model or self._engines.chat_model
+        return model.suggestions(self.request(None, self.speaker))
 
     # ------------------------------------------------------------ running
 
@@ -277,7 +280,7 @@ class Replies:
         if language == self.speaker.pack.code:
             return self.speaker
         try:
-            return choose_for(self._packs, self._engines.synthesizers, language, self._config.voice)
+            return choose_for(self._packs, self._engines, language, self._config.voice)
         except SessionError as error:
             if language not in self._voiceless:
                 self._voiceless.add(language)
@@ -287,7 +290,7 @@ class Replies:
 
     def _voice_of(self, language: str) -> Speaker | None:
         try:
-            return choose_for(self._packs, self._engines.synthesizers, language, self._config.voice)
+            return choose_for(self._packs, self._engines, language, self._config.voice)
         except SessionError:
             return None
 

@@ -17,7 +17,7 @@ from selam_agent.audio.encode import EncodedChunk
 from selam_agent.dialogue.playhead import SpokenText
 from selam_agent.errors import EngineError, SelamError
 from selam_agent.events_signals import ReplyEnded, ReplyStarted, ToolsAwaited, Trigger
-from selam_agent.ports import Language
+from selam_agent.ports import Language, Speech
 from selam_agent.session.answer import Answer, Asked
 from selam_agent.session.config import SessionConfig
 from selam_agent.session.handover import Chain, Fallback
@@ -217,15 +217,21 @@ class Reply:
                 continue
             if self.marks.first_fragment is None:
                 self.marks.first_fragment = self._clock()
-            await self._until_needed(voicing.voiced_ms)
+            if isinstance(fragment, Speech):
+                pieces = voicing.play(fragment)
+            else:
+                await self._until_needed(voicing.voiced_ms)
+                pieces = voicing.speak(fragment, often=fixed or fragment.strip() in says)
             self.marks.voice_works(self._clock())
-            async for chunk in voicing.speak(fragment, often=fixed or fragment.strip() in says):
+            async for chunk in pieces:
                 self.marks.voice_rests(self._clock())
                 if self.marks.first_pcm is None:
                     self.marks.first_pcm = self._clock()
                 await self._playout.put(chunk)
                 self.marks.voice_works(self._clock())
             self.marks.voice_rests(self._clock())
+        async for chunk in voicing.played():
+            await self._playout.put(chunk)
         await self._playout.put(None)
 
     def _speaker_of(self, language: str, now: Speaker) -> Speaker:

@@ -145,7 +145,7 @@ class Session:
         check_voice(house.packs, config.voice)
         check_language(house.packs, config.voice, config.language)
         config = settle_translation(config, house.packs, house.engines, house.settings.translation)
-        speaker = choose(self._house.packs, self._house.engines.synthesizers, config.voice)
+        speaker = choose(self._house.packs, self._house.engines, config.voice)
         told = {name: getattr(config, name) for name in {*changes, "voice", "language"}}
         self._inbox.post_bounded(messages.Update(config, speaker, told))
         self._wishes = config

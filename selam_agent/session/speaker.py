@@ -8,7 +8,11 @@ from typing import Any
 
 from selam_agent.errors import SessionError, ValidationError
 from selam_agent.languages.packs import Pack, Packs, VoiceEntry
-from selam_agent.ports import Synthesizer
+from selam_agent.ports import ChatModel, Synthesizer
+from selam_agent.session.config import Engines
+
+# Engines of the packs that are language models: they think and speak.
+SPEAKING_MODELS = ("gpt_audio",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +25,17 @@ class VoiceEngine:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """A voice with those of its engines that this server has, best first; at least one."""
+    """A voice with those of its engines that this server has, best first; at least one.
+
+    ``model``: where the voice is a model's own, that model, and ``model_voice`` what it calls the
+    voice. The engines then speak only what the server itself says, such as a greeting.
+    """
 
     pack: Pack
     voice: VoiceEntry
     engines: tuple[VoiceEngine, ...]
+    model: ChatModel | None = None
+    model_voice: str = ""
 
 
 def check_voice(packs: Packs, name: str) -> None:
@@ -54,26 +64,36 @@ def check_language(packs: Packs, voice: str, language: str | None) -> None:
         )
 
 
-def choose(packs: Packs, synthesizers: Mapping[str, Synthesizer], voice: str) -> Speaker:
-    """Resolves a known voice. Raises SessionError when none of its engines is configured."""
+def choose(packs: Packs, engines: Engines, voice: str) -> Speaker:
+    """Resolves a known voice. Raises SessionError when its model, or each of its engines, is missing."""
     pack, entry = packs.voice(voice)
-    engines = tuple(
-        VoiceEngine(synthesizers[name], parameters)
-        for parameters in entry.engines
-        if (name := str(parameters["engine"])) in synthesizers
-    )
-    if engines:
-        return Speaker(pack, entry, engines)
     wanted = [str(parameters["engine"]) for parameters in entry.engines]
-    raise SessionError(
-        f"Voice {voice!r} needs the engine {' or '.join(wanted)}, which this server has not got; "
-        f"add it to tts.engines in selam.toml, or choose another voice.",
-        code="voice_unavailable",
-        details={"engines": wanted},
+    if wanted[0] in SPEAKING_MODELS and wanted[0] not in engines.speaking_models:
+        raise SessionError(
+            f"Voice {voice!r} is a language model's own, which this server has not got: selam.toml needs "
+            f"{wanted[0]}.model, {wanted[0]}.api_key or base_url, and {wanted[0]!r} in privacy.allow. "
+            "Or choose another voice.",
+            code="voice_unavailable",
+            details={"engines": wanted[:1]},
+        )
+    usable = tuple(
+        VoiceEngine(engines.synthesizers[name], parameters)
+        for name, parameters in zip(wanted, entry.engines, strict=True)
+        if name in engines.synthesizers
     )
+    if not usable:
+        raise SessionError(
+            f"Voice {voice!r} needs the engine {' or '.join(wanted)}, which this server has not got; "
+            f"add it to tts.engines in selam.toml, or choose another voice.",
+            code="voice_unavailable",
+            details={"engines": wanted},
+        )
+    model = engines.speaking_models.get(wanted[0])
+    own = str(entry.engines[0].get("voice", entry.name)) if model is not None else ""
+    return Speaker(pack, entry, usable, model, own)
 
 
-def choose_for(packs: Packs, synthesizers: Mapping[str, Synthesizer], language: str, wished: str) -> Speaker:
+def choose_for(packs: Packs, engines: Engines, language: str, wished: str) -> Speaker:
     """A voice of this language: the wished one if it is, else one of the same gender, else any.
 
     Raises SessionError when none of them has its engine here.
@@ -85,8 +105,16 @@ def choose_for(packs: Packs, synthesizers: Mapping[str, Synthesizer], language: 
     unavailable: SessionError | None = None
     for voice in voices:
         try:
-            return choose(packs, synthesizers, voice.name)
+            return choose(packs, engines, voice.name)
         except SessionError as error:
             unavailable = unavailable or error
     assert unavailable is not None  # a pack has at least one voice
     raise unavailable
+
+
+def first_engine(entry: VoiceEntry, engines: Engines) -> str | None:
+    """The engine that speaks with this voice here; None where the voice is not to be had."""
+    names = [str(parameters["engine"]) for parameters in entry.engines]
+    if names[0] in SPEAKING_MODELS:
+        return names[0] if names[0] in engines.speaking_models else None
+    return next((name for name in names if name in engines.synthesizers), None)

@@ -40,7 +40,7 @@ def settle_translation(
     if config.translation == "interpreter":
         _check_interpreter(config)
         for code in config.languages:
-            choose_for(packs, engines.synthesizers, code, config.voice)
+            choose_for(packs, engines, code, config.voice)
     _check_voice(config, packs)
     return config
 

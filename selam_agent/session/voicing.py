@@ -13,7 +13,7 @@ from selam_agent.audio.pcm import StreamResampler
 from selam_agent.dialogue.playhead import SpokenText
 from selam_agent.languages.packs import Pack
 from selam_agent.languages.speakable import speakable
-from selam_agent.ports import Pcm16, SpeechChunk, Word
+from selam_agent.ports import Pcm16, Speech, SpeechChunk, Word
 from selam_agent.session.config import SessionConfig
 from selam_agent.session.handover import Chain, Handover
 from selam_agent.session.words import WordMapper
@@ -42,6 +42,9 @@ class Voicing:
         self._trimmed = 0
         # Silence that is only spoken if something follows it.
         self._pause: Pcm16 = np.zeros(0, np.int16)
+        # A model's own speech: whether some of it was audible, and its text.
+        self._playing = False
+        self._told = ""
 
     def turn_to(self, pack: Pack, chain: Chain) -> None:
         """Another voice from here on."""
@@ -52,11 +55,33 @@ class Voicing:
         """How much audio the reply has so far."""
         return self._samples * 1000 / self._rate
 
+    async def play(self, speech: Speech) -> AsyncIterator[EncodedChunk]:
+        """Yields a piece of the model's own speech; pieces that follow each other are one fragment."""
+        self._told += speech.text
+        if self._playing:
+            self._spoken.extend(speech.text)
+        pcm = self._prepare(SpeechChunk(pcm=speech.pcm, sample_rate=speech.sample_rate))
+        if len(pcm) and not self._playing:
+            self._playing = True
+            self._spoken.begin("", self.voiced_ms)
+            self._spoken.extend(self._told)
+        for chunk in await self._encode(pcm):
+            yield chunk
+
+    async def played(self) -> AsyncIterator[EncodedChunk]:
+        """Yields the end of the model's own speech, if it has spoken."""
+        if self._playing:
+            async for chunk in self._end():
+                yield chunk
+        self._playing, self._told = False, ""
+
     async def speak(self, fragment: str, *, often: bool = False) -> AsyncIterator[EncodedChunk]:
         """Yields the fragment's audio as it is made; ``often``: it is said again and again.
 
         Raises EngineError.
         """
+        async for chunk in self.played():
+            yield chunk
         said = speakable(fragment, self._pack)
         if not said.text.strip():
             return
@@ -91,13 +116,17 @@ class Voicing:
                     yield chunk
         if begun:
             self._spoken.words(mapper.finish())
-            pause, self._pause = self._pause, np.zeros(0, np.int16)
-            for chunk in await self._encode(pause[: self._rate * _SENTENCE_PAUSE_MS // 1000]):
+            async for chunk in self._end():
                 yield chunk
-            self._spoken.end(self.voiced_ms)
-            # The next fragment may take its time: what the encoder holds must not wait for it.
-            for chunk in await self._flush():
-                yield chunk
+
+    async def _end(self) -> AsyncIterator[EncodedChunk]:
+        pause, self._pause = self._pause, np.zeros(0, np.int16)
+        for chunk in await self._encode(pause[: self._rate * _SENTENCE_PAUSE_MS // 1000]):
+            yield chunk
+        self._spoken.end(self.voiced_ms)
+        # The next fragment may take its time: what the encoder holds must not wait for it.
+        for chunk in await self._flush():
+            yield chunk
 
     async def _flush(self) -> list[EncodedChunk]:
         if self._config.output_format in COMPRESSED:

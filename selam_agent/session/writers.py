@@ -12,6 +12,7 @@ from selam_agent.session.config import Engines, SessionConfig
 from selam_agent.session.guard import LanguageGuard
 from selam_agent.session.interpreter import Interpreter
 from selam_agent.session.pivot import ENGLISH, Pivot
+from selam_agent.session.speaker import Speaker
 from selam_agent.session.translating import Translating
 from selam_agent.settings import Settings
 
@@ -30,27 +31,29 @@ class Writers:
             else None
         )
 
-    def writer(self, config: SessionConfig, heard: str | None, target: str) -> ChatModel:
-        """Writes the answer to words in ``heard``, or of its own accord, in the language ``target``."""
+    def writer(self, config: SessionConfig, heard: str | None, speaker: Speaker) -> ChatModel:
+        """Writes the answer to words in ``heard``, or of its own accord, in the speaker's language."""
+        target = speaker.pack.code
         if heard is not None and config.translation == "interpreter" and self._translating is not None:
             return Interpreter(self._translating, heard, target)
+        model = speaker.model or self._model
         pivot = config.translation == "pivot" and (target, heard or target) != (ENGLISH, ENGLISH)
         if pivot and self._translating is not None:
             return Pivot(
-                self._watched(ENGLISH),
+                self._watched(model, ENGLISH),
                 self._translating,
                 self._memory,
                 self._packs,
                 heard,
                 self._english_preamble,
             )
-        return self._watched(target)
+        return self._watched(model, target)
 
-    def _watched(self, language: str) -> ChatModel:
-        info = self._model.info
+    def _watched(self, model: ChatModel, language: str) -> ChatModel:
+        info = model.info
         if info.generative and info.follows_instructions and not info.speaks:
-            return LanguageGuard(self._model, self._packs[language], self._packs, self._translating)
-        return self._model
+            return LanguageGuard(model, self._packs[language], self._packs, self._translating)
+        return model
 
     def preamble(self, pack: Pack, now: datetime) -> str:
         """What the model is told first; ``now``: aware local time of the caller."""

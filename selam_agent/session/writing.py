@@ -8,7 +8,7 @@ from collections.abc import Callable
 from selam_agent import events
 from selam_agent.dialogue.sentences import Fragmenter
 from selam_agent.errors import EngineError
-from selam_agent.ports import Break, Caution, Language, Result, Text
+from selam_agent.ports import Break, Caution, Language, Result, Speech, Text
 from selam_agent.session.answer import Answer, Asked
 from selam_agent.session.stages import Marks
 
@@ -21,8 +21,9 @@ class Writing:
     """Tells nothing before ``open`` and nothing after ``close``.
 
     ``items`` is the model's answer, or a fixed text; ``failed`` is said instead when the model fails
-    before its first word. ``fragments`` ends with None; ``Asked`` is where the model asked for tools,
-    which ``on_tools`` is told at once, and ``Language`` where what follows is in another language.
+    before its first word. ``fragments`` ends with None; ``Speech`` is the model's own; ``Asked`` is where
+    the model asked for tools, which ``on_tools`` is told at once, and ``Language`` where what follows is
+    in another language.
     """
 
     def __init__(
@@ -53,7 +54,8 @@ class Writing:
         self._responded = False
         self._closed = False
         self.text = ""
-        self.fragments: asyncio.Queue[str | Asked | Language | None] = asyncio.Queue(_MAX_FRAGMENTS)
+        self.fragments: asyncio.Queue[str | Speech | Asked | Language | None]
+        self.fragments = asyncio.Queue(_MAX_FRAGMENTS)
 
     @property
     def gate(self) -> asyncio.Event:
@@ -113,6 +115,11 @@ class Writing:
             async for item in items:
                 if isinstance(item, Text):
                     await self._write(item.text, fragmenter)
+                elif isinstance(item, Speech):
+                    for fragment in fragmenter.finish():
+                        await self.fragments.put(fragment)
+                    self._tell_text(item.text)
+                    await self.fragments.put(item)
                 elif isinstance(item, Break):
                     self._marks.model_rests(self._clock())
                     for fragment in fragmenter.finish():
@@ -134,13 +141,16 @@ class Writing:
                     self._tell(events.Result(task=item.name, data=dict(item.data), turn_id=self._turn_id))
 
     async def _write(self, text: str, fragmenter: Fragmenter) -> None:
+        self._tell_text(text)
+        for fragment in fragmenter.push(text):
+            await self.fragments.put(fragment)
+
+    def _tell_text(self, text: str) -> None:
         if self._marks.first_token is None:
             self._marks.first_token = self._clock()
         self.text += text
-        if self._gate.is_set():
+        if text and self._gate.is_set():
             self._delta(text)
-        for fragment in fragmenter.push(text):
-            await self.fragments.put(fragment)
 
     def _tell(self, event: events.Event) -> None:
         # A model that swallows its cancellation goes on writing.

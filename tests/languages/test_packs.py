@@ -28,8 +28,18 @@ def test_voices() -> None:
     assert {entry.name for _, entry in PACKS.voices("ti")} == {"sami"}
     for name in ("alloy", "echo", "fable", "onyx", "nova", "shimmer"):
         pack, voice = PACKS.voice(name)
-        assert pack.code == "en" and [each["engine"] for each in voice.engines] == ["gpt_audio"]
+        assert pack.code == "en" and voice.engines[0]["engine"] == "gpt_audio"
     assert len(PACKS.voices()) == len({entry.name for _, entry in PACKS.voices()})
+
+
+def test_a_server_of_the_operator_may_speak_first() -> None:
+    packs = PACKS.preferring("openai", {"Mekdes": "amharic-1"})
+    _, voice = packs.voice("mekdes")
+    assert [each["engine"] for each in voice.engines] == ["openai", "edge", "espeak"]
+    assert voice.engines[0]["voice"] == "amharic-1"
+    assert packs.voice("ameha")[1] is PACKS.voice("ameha")[1] and packs.directories == PACKS.directories
+    with pytest.raises(SettingsError, match="did you mean 'mekdes'"):
+        PACKS.preferring("openai", {"mekdas": "x"})
 
 
 def test_unknown_names_say_what_there_is() -> None:

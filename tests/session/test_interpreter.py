@@ -227,7 +227,7 @@ def test_an_interpreter_needs_a_voice_for_both() -> None:
     async def story() -> None:
         async with call(translator=FakeTranslator({})) as it:
             silent = replace(GOOD, voice="alloy")
-            with pytest.raises(SessionError, match=r"tts\.engines"):
+            with pytest.raises(SessionError, match=r"gpt_audio\.model"):
                 it.registry.open(silent, it.outlet, owner="key")
 
     run(story())

@@ -690,7 +690,7 @@ class TestOpening:
     def test_a_voice_whose_engine_is_missing_says_what_to_configure(self) -> None:
         async def story() -> None:
             async with call() as it:
-                with pytest.raises(SessionError, match=r"tts\.engines"):
+                with pytest.raises(SessionError, match=r"gpt_audio\.model"):
                     it.registry.open(SessionConfig(voice="alloy"), it.outlet, owner="key")
 
         run(story())
