@@ -74,7 +74,15 @@ class App:
         limits = limits or Limits(unauthenticated_sockets=settings.server.unauthenticated_sockets)
         self._sio = build_socketio(limits)
         self.tokens = TemporaryTokens(lambda key: keys.find(key.id) is not None)
-        self._door = SelamNamespace(self._sio, self.registry, keys, self.tokens, limits, self._numbers)
+        self._door = SelamNamespace(
+            self._sio,
+            self.registry,
+            keys,
+            self.tokens,
+            limits,
+            self._numbers,
+            fast_path=settings.server.fast_path,
+        )
         self._assemblyai = AssemblyAIDoor(
             registry=self.registry,
             packs=packs,

@@ -171,7 +171,7 @@ def bench(
         int | None, typer.Option(min=1, max=2048, help="Only so many at once, not all levels from 1 to 256.")
     ] = None,
     seconds: Annotated[float, typer.Option(min=2, max=600, help="How long each level is measured.")] = 25.0,
-    variant: Annotated[str, typer.Option(help="base, chunks100, mp3 or everything.")] = "base",
+    variant: Annotated[str, typer.Option(help="base, chunks100, mp3, stock or everything.")] = "base",
     find_max: Annotated[
         bool, typer.Option("--max", help="Find the largest number of sessions in real time.")
     ] = False,

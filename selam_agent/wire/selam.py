@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import socketio
 
 from selam_agent import metrics
@@ -19,11 +21,12 @@ from selam_agent.errors import AuthorizationError, SelamError, SessionError, Val
 from selam_agent.metrics import Metrics
 from selam_agent.store import KeyStore
 from selam_agent.wire import auth
+from selam_agent.wire.fast_path import is_tested
 from selam_agent.wire.limits import Limits
 from selam_agent.wire.selam_connection import Connection
 from selam_agent.wire.selam_outlet import ConnectionOutlet, SessionOutlet
 from selam_agent.wire.tokens import TemporaryTokens
-from selam_agent.wire.transport import NAMESPACE, AgentSocketIO
+from selam_agent.wire.transport import EVENT, NAMESPACE, AgentSocketIO
 from selam_agent.wire.wishes import Resume, parse_start
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from selam_agent.session.session import Session
 
 log = logging.getLogger(__name__)
+
+_EVENT_BYTES = EVENT.encode()
 
 
 class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
@@ -44,6 +49,8 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         tokens: TemporaryTokens,
         limits: Limits,
         numbers: Metrics,
+        *,
+        fast_path: bool = True,
     ) -> None:
         super().__init__(NAMESPACE)
         self._sio = sio
@@ -53,10 +60,18 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         self._limits = limits
         self._numbers = numbers
         self._connections: dict[str, Connection] = {}
+        # The same by Engine.IO socket, for the fast path.
+        self._by_socket: dict[str, Connection] = {}
         self._waiting: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
         self._watch_engine()
+        if fast_path and is_tested():
+            sio.eio.on_audio = self._on_audio
+        elif fast_path:
+            log.info(
+                "this release of python-engineio is not known to the fast path: the library's own is used"
+            )
         sio.register_namespace(self)
 
     @property
@@ -131,7 +146,7 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
     def _on_connect(self, sid: str, environ: dict[str, Any], given: Any) -> None:
         eio_sid = self._sio.manager.eio_sid_from_sid(sid, NAMESPACE)
         connection = Connection(self, sid, eio_sid)
-        self._connections[sid] = connection
+        self._connections[sid] = self._by_socket[eio_sid] = connection
         try:
             identity = auth.handshake_identity(
                 environ, given, keys=self._keys, tokens=self._tokens, owner_of=self._registry.owner_of
@@ -171,6 +186,8 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         connection = self._connections.pop(sid, None)
         if connection is None:
             return
+        if self._by_socket.get(connection.eio_sid) is connection:
+            del self._by_socket[connection.eio_sid]
         # A client that leaves says so; a connection that breaks does not.
         websocket = self._sio.eio.websockets.get(connection.eio_sid)
         connection.lost(left=left or (websocket is not None and websocket.left))
@@ -185,6 +202,19 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         await connection.outlet.flush(self._limits.flush_s if self._draining else grace / 2)
         await self._sio.disconnect(connection.sid, NAMESPACE)
         await self._sio.eio.hang_up(connection.eio_sid, grace / 2)
+
+    def _on_audio(self, eio_sid: str, message: str) -> bool:
+        """An ``audio_chunk`` straight from its frame; anything odd about it is left to the library."""
+        connection = self._by_socket.get(eio_sid)
+        # An event whose attachment has not come yet makes the next message a fault.
+        if connection is None or eio_sid in self._sio._binary_packet:
+            return False
+        try:
+            event, *args = orjson.loads(message[len(EVENT) :])
+        except orjson.JSONDecodeError:
+            return False
+        connection.receive(event, tuple(args))
+        return True
 
     # ------------------------------------------------------------ for connections
 
@@ -224,8 +254,15 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         async def emit(name: str, data: dict[str, Any]) -> None:
             await self.emit_to(connection.sid, connection.eio_sid, name, data)
 
+        def write(name: str, data: Callable[[], dict[str, Any]]) -> bool:
+            websocket = self._sio.eio.websockets.get(connection.eio_sid)
+            if websocket is None or websocket.lane is None or not websocket.lane.is_clear:
+                return False
+            websocket.lane.write(_EVENT_BYTES + orjson.dumps([name, data()]))
+            return True
+
         return ConnectionOutlet(
-            emit, lambda reason: self.cut(connection, reason), self._limits, self._numbers
+            emit, write, lambda reason: self.cut(connection, reason), self._limits, self._numbers
         )
 
     def _start(self, work: Any) -> None:

@@ -18,6 +18,7 @@ from selam_agent.wire.selam_events import payload, weight
 log = logging.getLogger(__name__)
 
 Emit = Callable[[str, dict[str, Any]], Awaitable[None]]
+Write = Callable[[str, Callable[[], dict[str, Any]]], bool]
 
 
 class ConnectionOutlet:
@@ -28,13 +29,21 @@ class ConnectionOutlet:
 
     Args:
         emit: hands one event to the transport and returns when it was taken.
+        write: sends an event at once, its payload made only then; false when it cannot, because
+            something waits before it or the client does not read.
         on_overflow: called once, with the reason, when the client has fallen too far behind.
     """
 
     def __init__(
-        self, emit: Emit, on_overflow: Callable[[str], None], limits: Limits, numbers: Metrics
+        self,
+        emit: Emit,
+        write: Write,
+        on_overflow: Callable[[str], None],
+        limits: Limits,
+        numbers: Metrics,
     ) -> None:
         self._emit = emit
+        self._write_now = write
         self._on_overflow = on_overflow
         self._limits = limits
         self._numbers = numbers
@@ -75,7 +84,7 @@ class ConnectionOutlet:
         self._writer.cancel()
 
     def _put(self, event: Event, binary: bool = False) -> None:
-        if self._closed:
+        if self._closed or (not binary and self._idle.is_set() and self._leaves_at_once(event)):
             return
         size, audio_ms = weight(event)
         self._queue.append((event, binary, size, audio_ms))
@@ -93,6 +102,13 @@ class ConnectionOutlet:
             self.close()
             self._numbers.count(metrics.SLOW_CLIENTS)
             self._on_overflow(waiting)
+
+    def _leaves_at_once(self, event: Event) -> bool:
+        try:
+            return self._write_now(event.name, lambda: payload(event))
+        except Exception:
+            log.exception("could not send %s", event.name)
+            return True
 
     async def _write(self) -> None:
         while True:

@@ -22,6 +22,8 @@ from tests.fakes import FakeChatModel, FakeSynthesizer, FakeTranscriber
 
 KEY = "sk-selam-for-tests"
 NAMESPACE = "/v1/audio/agent"
+# Which loop the servers of these tests run; ``conftest.py`` turns it.
+FAST_PATH = True
 FAST = Limits(unaccepted_s=0.4, refused_s=0.4)
 
 
@@ -55,6 +57,7 @@ async def running(
     key: str | None = KEY,
     **server: Any,
 ) -> AsyncIterator[App]:
+    server.setdefault("fast_path", FAST_PATH)
     settings = Settings(server=Server(port=0, data_dir=data_dir, **server))
     app = await App.build(settings, api_key=key, engines=engines or scripted(), limits=limits)
     await app.start()

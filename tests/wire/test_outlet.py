@@ -31,6 +31,10 @@ def chunk(index: int, size: int = 4_000) -> events.AudioChunk:
     )  # fmt: skip
 
 
+def never(name: str, data: Any) -> bool:
+    return False
+
+
 async def test_order_and_flush() -> None:
     seen: list[Any] = []
 
@@ -38,7 +42,7 @@ async def test_order_and_flush() -> None:
         await asyncio.sleep(0)
         seen.append(data["delta"])
 
-    outlet = ConnectionOutlet(emit, pytest.fail, Limits(), Metrics())
+    outlet = ConnectionOutlet(emit, never, pytest.fail, Limits(), Metrics())
     for number in range(100):
         outlet.send(events.ResponseDelta(delta=str(number), turn_id=1, reply_id="r"))
     assert await outlet.flush(1)
@@ -58,7 +62,7 @@ async def test_a_full_queue_ends_the_connection_once(limits: Limits, count: int)
         await asyncio.Event().wait()
 
     numbers = Metrics()
-    outlet = ConnectionOutlet(emit, reasons.append, limits, numbers)
+    outlet = ConnectionOutlet(emit, never, reasons.append, limits, numbers)
     size = 4_000 if limits.queue_audio_ms > 1e6 else 100
     for number in range(count):
         outlet.send(chunk(number, size))
@@ -77,7 +81,7 @@ async def test_a_failing_emit_does_not_stop_the_others(caplog: pytest.LogCapture
             raise RuntimeError("no")
         seen.append(name)
 
-    outlet = ConnectionOutlet(emit, pytest.fail, Limits(), Metrics())
+    outlet = ConnectionOutlet(emit, never, pytest.fail, Limits(), Metrics())
     outlet.send(events.Clear(reply_id="r"))
     outlet.send(events.ControlAck(action="pause"))
     assert await outlet.flush(1) and seen == ["control_ack"] and "could not send clear" in caplog.text

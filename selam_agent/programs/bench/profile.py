@@ -28,6 +28,7 @@ class Profile:
     speculation: bool = False
     interim: bool = False
     decisions: bool = False
+    fast_path: bool = True
     player_buffer_ms: float = 60.0
 
     @property
@@ -52,6 +53,7 @@ class Profile:
                 "port": 0,
                 "data_dir": data_dir,
                 "offline": True,
+                "fast_path": self.fast_path,
                 "max_sessions": sessions + 1,
                 "unauthenticated_sockets": sessions + 1,
             },
@@ -71,6 +73,7 @@ VARIANTS = {
     "base": Profile(),
     "chunks100": Profile(name="chunks100", packet_ms=100),
     "mp3": Profile(name="mp3", output_format="mp3"),
+    "stock": Profile(name="stock", fast_path=False),
     "everything": Profile(
         name="everything", speculation=True, interim=True, decisions=True, interruption="semantic"
     ),

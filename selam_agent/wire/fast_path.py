@@ -1,0 +1,199 @@
+"""A leaner way through Engine.IO for WebSockets: no task, timer or packet object per message.
+
+python-engineio makes a task and a timer for each message that it reads, and python-socketio a packet
+and a task for each that it sends. For twenty-five to fifty messages a second in each direction that
+is half of what a session costs. ``Lane`` is one connection's own loop instead: audio goes from its
+frame straight to the session, events go straight into the transport, and everything else takes the
+library's own way. Kept: the checks of size and connection, the deadline for a silent peer, the order
+of what is sent, and the queue's bounds (``write`` refuses while anything waits).
+
+It replaces an internal of the library, so it is used only with releases it was tested with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+from engineio import exceptions, packet
+
+if TYPE_CHECKING:
+    from engineio.async_socket import AsyncSocket
+
+    from selam_agent.wire.transport import AgentWebSocket
+
+# Major and minor releases of python-engineio.
+TESTED: Final = ("4.13", "4.14", "4.15")
+
+# A client that sends faster than real time must not keep the others waiting.
+_MESSAGES_IN_A_ROW: Final = 16
+# Beyond this the peer does not read, and what follows waits where it is counted.
+_MOST_BUFFERED: Final = 64 * 1024
+_TEXT_FRAME: Final = 0x81
+
+log = logging.getLogger(__name__)
+
+
+def is_tested(installed: str | None = None) -> bool:
+    """Whether the fast path knows this release of python-engineio; by default the installed one."""
+    release = installed or version("python-engineio")
+    return ".".join(release.split(".")[:2]) in TESTED
+
+
+class Lane:
+    """One WebSocket's loops.
+
+    Args:
+        websocket: the connection.
+        socket: Engine.IO's side of it.
+        prefix: what a message begins with that ``on_audio`` may take.
+        on_audio: gets the socket's id and the message; false when it is not what it seemed.
+    """
+
+    def __init__(
+        self,
+        websocket: AgentWebSocket,
+        socket: AsyncSocket,
+        *,
+        prefix: str,
+        on_audio: Callable[[str, str], bool],
+    ) -> None:
+        self._websocket = websocket
+        self._socket: Any = socket
+        self._prefix = prefix
+        self._on_audio = on_audio
+        self._loop = asyncio.get_running_loop()
+        self._open = False
+        # A packet was taken from Engine.IO's queue and has not left yet.
+        self._sending = False
+        server = self._socket.server
+        self._patience_s: float = server.ping_interval + server.ping_timeout
+        self._most: int = server.max_http_buffer_size
+        self._heard = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def run(self) -> None:
+        """Serves the connection to its end; what upstream's ``_websocket_handler`` does."""
+        if self._socket.connected:
+            if not await self._upgrade():
+                return
+        else:
+            self._socket.connected = self._socket.upgraded = True
+        self._open = True
+        writer = asyncio.create_task(self._write_packets(), name="selam-engineio-writer")
+        self._watch()
+        try:
+            await self._read()
+        finally:
+            self._open = False
+            if self._timer is not None:
+                self._timer.cancel()
+            await self._socket.queue.put(None)
+            await writer
+            await self._socket.close(
+                wait=False, abort=True, reason=self._socket.server.reason.TRANSPORT_CLOSE
+            )
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether a message may be written at once: nothing waits before it, and the peer reads."""
+        socket, transport = self._socket, self._websocket.transport
+        return (
+            self._open
+            and not self._sending
+            and socket.queue.empty()
+            and not socket.closing
+            and not self._websocket.closed
+            and not transport.is_closing()
+            and transport.get_write_buffer_size() <= _MOST_BUFFERED
+        )
+
+    def write(self, message: bytes) -> None:
+        """Sends a text message; only while ``is_clear``."""
+        size = len(message)
+        if size < 126:
+            head = bytes((_TEXT_FRAME, size))
+        elif size < 1 << 16:
+            head = bytes((_TEXT_FRAME, 126, size >> 8, size & 0xFF))
+        else:
+            head = bytes((_TEXT_FRAME, 127)) + size.to_bytes(8, "big")
+        self._websocket.transport.write(head + message)
+
+    # ------------------------------------------------------------ in
+
+    async def _read(self) -> None:
+        sid, prefix = self._socket.sid, self._prefix
+        in_a_row = 0
+        while True:
+            try:
+                message = await self._websocket.wait()
+            except (OSError, RuntimeError):
+                return
+            now = self._loop.time()
+            # Between two messages that did not wait for the network no time passes.
+            in_a_row = in_a_row + 1 if now - self._heard < 0.001 else 0
+            self._heard = now
+            if len(message) > self._most:
+                return
+            taken = isinstance(message, str) and message.startswith(prefix) and self._on_audio(sid, message)
+            if not taken and not await self._receive(message):
+                return
+            if in_a_row >= _MESSAGES_IN_A_ROW:
+                in_a_row = 0
+                await asyncio.sleep(0)
+
+    async def _receive(self, message: str | bytes) -> bool:
+        """The library's own way; false when the socket is closed."""
+        try:
+            await self._socket.receive(packet.Packet(encoded_packet=message))
+        except exceptions.UnknownPacketError:
+            pass
+        except exceptions.SocketIsClosedError:
+            return False
+        except Exception:
+            log.exception("a message of %s could not be handled", self._socket.sid)
+        return True
+
+    def _watch(self) -> None:
+        """A peer that says nothing, pongs included, is gone."""
+        due = self._heard + self._patience_s
+        if due <= self._loop.time():
+            self._websocket.cut()
+        else:
+            self._timer = self._loop.call_at(due, self._watch)
+
+    async def _upgrade(self) -> bool:
+        """A client that began with polling changes over: probe, answer, confirmation."""
+        socket = self._socket
+        socket.upgrading = True
+        try:
+            if await self._websocket.wait() != "2probe":
+                return False
+            await self._websocket.send("3probe")
+            await socket.queue.put(packet.Packet(packet.NOOP))  # ends the poll that waits
+            socket.upgraded = await self._websocket.wait() == "5"
+            return bool(socket.upgraded)
+        except OSError:
+            return False
+        finally:
+            socket.upgrading = False
+
+    # ------------------------------------------------------------ out
+
+    async def _write_packets(self) -> None:
+        """Sends what the library puts into its queue, until None."""
+        queue = self._socket.queue
+        with contextlib.suppress(OSError, RuntimeError):
+            while True:
+                waiting = await queue.get()
+                self._sending = True
+                queue.task_done()
+                if waiting is None:
+                    break
+                await self._websocket.send(waiting.encode())
+                self._sending = False
+        await self._websocket.close()
