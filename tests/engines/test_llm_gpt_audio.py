@@ -87,7 +87,7 @@ async def server():
 
 @pytest.fixture
 async def model(server: FakeServer):
-    llm = Llm(first_token_timeout_s=0.3)
+    llm = Llm(first_token_timeout_s=1.0)
     made = GptAudioModel(GptAudio(base_url=server.url, api_key="k", model="gpt-audio"), llm)
     yield made
     await made.aclose()

@@ -69,7 +69,7 @@ def test_only_languages_that_callers_speak_are_heard() -> None:
 def test_a_language_that_no_voice_speaks_here_is_answered_in_the_present_one() -> None:
     async def story() -> None:
         english = FakeSynthesizer()
-        async with call(SOMALI, SOMALI, voice="alloy", only={"gpt_audio": english}) as it:
+        async with call(SOMALI, SOMALI, voice="aria", only={"openai": english}) as it:
             for count in (1, 2):
                 it.session.hear(TURN)
                 await it.until(events.AudioEnd, count)
