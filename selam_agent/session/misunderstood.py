@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from selam_agent import events
 from selam_agent.session.pending import PendingTurn
+from selam_agent.session.recognition import WORDLESS
 from selam_agent.session.replies import Replies
 
 # Voiced ms below which a rejected turn was a cough or a knock: longer for a sound in which the recogniser
 # found no words at all. Coughs of half a second have up to 460 voiced ms, "yes" and "no" 240 to 500.
 _NOISE_MS = 300
 _WORDLESS_NOISE_MS = 500
-_WITHOUT_WORDS = frozenset({"no_speech", "empty"})
 
 
 class Misunderstood:
@@ -30,7 +30,7 @@ class Misunderstood:
     def answer(self, turn: PendingTurn, reason: str) -> None:
         """``reason``: the transcript's ``rejected``. A sound without words is a notice and no more."""
         assert turn.commit is not None
-        noise_ms = _WORDLESS_NOISE_MS if reason in _WITHOUT_WORDS else _NOISE_MS
+        noise_ms = _WORDLESS_NOISE_MS if reason in WORDLESS else _NOISE_MS
         noise = turn.commit.voiced_ms < noise_ms
         self._emit(
             events.Notice(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from selam_agent.dialogue.decisions import Listen
@@ -14,6 +15,8 @@ from selam_agent.session.messages import Interim, Overheard, Transcribed
 
 log = logging.getLogger(__name__)
 
+# Reasons to reject a sound in which there are no words at all.
+WORDLESS = frozenset({"no_speech", "empty"})
 # An interruption is decided within this (s), or it is none.
 _OVERHEAR_S = 1.0
 # An interim transcript that takes longer is of no use, and a recogniser that is slower than that for
@@ -85,6 +88,16 @@ class Recognition:
 
         self._own(work(), f"overhear {asked.turn}")
 
+    async def _either(self, request: TranscriptionRequest) -> Transcript:
+        """In the expected language; what is no sense in it may be some in the language that was spoken."""
+        transcript = await self._transcriber.transcribe(request)
+        final = request.priority is not Priority.INTERIM
+        if request.language is None or not final or transcript.rejected in (None, *WORDLESS):
+            return transcript
+        free = await self._transcriber.transcribe(replace(request, language=None))
+        other = free.language is not None and free.language != request.language
+        return free if other and free.rejected is None else transcript
+
     async def _ask(
         self, audio: Pcm16, priority: Priority, deadline: float, stream: str | None = None
     ) -> tuple[Transcript | None, SelamError | None]:
@@ -99,7 +112,7 @@ class Recognition:
         begun = self._clock()
         try:
             async with asyncio.timeout(deadline):
-                return await self._transcriber.transcribe(request), None
+                return await self._either(request), None
         except TimeoutError:
             return None, EngineError("The recogniser took too long.", code="stt_timeout")
         except SelamError as error:

@@ -79,3 +79,33 @@ def test_a_language_that_no_voice_speaks_here_is_answered_in_the_present_one() -
             assert not it.outlet.all(events.VoiceChanged)
 
     run(story())
+
+
+REJECTED = Transcript(text="", language="en", rejected="not_in_book")
+
+
+def test_what_makes_no_sense_in_the_expected_language_is_heard_in_the_one_spoken() -> None:
+    haa = Transcript(text="Haa, fadlan.", language="so")
+
+    async def story() -> None:
+        async with call(REJECTED, haa, language="en", settings={"turns__speculation": False}) as it:
+            it.session.hear(TURN)
+            await it.until(events.AudioEnd)
+            assert [request.language for request in it.stt.requests] == ["en", None]
+            assert it.llm.requests[0].messages[-1].content == "Haa, fadlan."
+            assert it.llm.requests[0].language == "en"
+
+    run(story())
+
+
+def test_the_same_language_again_or_nothing_is_still_nothing() -> None:
+    for second in (REJECTED, Transcript(text="Yes.", language="en")):
+
+        async def story(second: Transcript = second) -> None:
+            async with call(REJECTED, second, language="en", settings={"turns__speculation": False}) as it:
+                it.session.hear(TURN)
+                await it.until(events.AudioEnd)
+                assert not it.llm.requests
+                assert it.outlet.all(events.Notice)[0].details["reason"] == "not_in_book"
+
+        run(story())
