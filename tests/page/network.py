@@ -17,7 +17,6 @@ class Network:
         self._jitter_s = jitter_s
         self._random = random.Random(7)
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self.broken = False
         self.url = ""
 
@@ -42,16 +41,23 @@ class Network:
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
-        due = 0.0
-        while data := await reader.read(65_536):
-            due = max(due, loop.time() + self._random.uniform(0, self._jitter_s))
-            loop.call_at(due, self._write, writer, data)
-        loop.call_at(due, writer.close)
+        pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
-    @staticmethod
-    def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
-        if not writer.is_closing():
-            writer.write(data)
+        async def deliver() -> None:
+            while (piece := await pieces.get())[1]:
+                await asyncio.sleep(piece[0] - loop.time())
+                writer.write(piece[1])
+            writer.close()
+
+        delivery = asyncio.create_task(deliver())
+        try:
+            data = b" "
+            while data:
+                data = await reader.read(65_536)
+                pieces.put_nowait((loop.time() + self._random.uniform(0, self._jitter_s), data))
+            await delivery
+        finally:
+            delivery.cancel()
 
 
 @asynccontextmanager

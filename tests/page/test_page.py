@@ -78,7 +78,7 @@ async def quiet(page: Tab) -> None:
 async def test_a_conversation_by_voice(
     browser: Chromium, server: LocalServer, voice: dict[str, Pcm16]
 ) -> None:
-    browser.hears(recording(1.0, voice["Hello."], 3.2, voice["I want to book an appointment."], 20.0))
+    browser.hears(recording(0.6, voice["Hello."], 2.6, voice["I want to book an appointment."], 20.0))
     async with tab(browser, server.url) as page:
         await start(page, server.api_key, "free")
         await said(page, "caller", "Hello.")

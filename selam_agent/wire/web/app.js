@@ -15,7 +15,8 @@ const $ = (id) => document.querySelector(`#${id}`);
 const HEARD_FOR_MS = 400; // the state says "hearing you" so long after the last voiced sound
 const REJECTIONS = 2;
 const SILENCE = new Int16Array(2 * 16000); // after a released button: the turn is over, no need to wait for it
-const TRAFFIC_EVERY_MS = 2000;
+const TRAFFIC_EVERY_MS = 1000;
+const TRAFFIC_AFTER_MINUTES = 0.07; // before, a rate would say nothing
 
 takeLinkToken();
 ensureEthiopic();
@@ -65,6 +66,8 @@ async function start() {
   try {
     if (secure) await openSound();
   } catch (error) {
+    closeSound();
+    mode = "none";
     notices.tell("n_sound", { reason: error.message }, { kind: "bad" });
   }
   link.open({
@@ -118,8 +121,17 @@ function finish(name) {
   $("again").focus();
 }
 
+function notStarted(error) {
+  link.close();
+  closeSound();
+  show("idle");
+  line("line_off");
+  notices.server(error, "bad");
+}
+
 function askForKey(name) {
   show("idle");
+  line("line_off");
   $("key-field").hidden = false;
   $("key-error").textContent = name ? t(name) : "";
   $("key").value = "";
@@ -140,7 +152,8 @@ const SERVER = {
     show("call");
     line("line_on");
     if (mode === "free" && microphone?.given) microphone.send(true);
-    (mode === "none" ? $("text") : $("mic")).focus({ preventScroll: true });
+    const first = mode === "none" ? document.querySelector("#chips-now .chip") : $("mic");
+    (first ?? $("lines")).focus({ preventScroll: true });
   },
   down() {
     if (ended) return;
@@ -150,12 +163,7 @@ const SERVER = {
   refused(error) {
     link.close();
     closeSound();
-    if (error.type !== "authentication_error") {
-      show("idle");
-      $("key-error").textContent = error.message;
-      $("key-field").hidden = false;
-      return;
-    }
+    if (error.type !== "authentication_error") return notStarted(error);
     credentials.forget();
     askForKey(error.code.startsWith("token") || error.code === "invalid_token" ? "n_token" : "n_key");
   },
@@ -178,7 +186,8 @@ const SERVER = {
     if (rejections === REJECTIONS) explain();
   },
   error(error) {
-    notices.server(error, "bad");
+    if (startedWith) notices.server(error, "bad");
+    else notStarted(error);
   },
   response: ({ reply_id: reply, text }) => conversation.wrote(reply, { text }),
   response_delta: ({ reply_id: reply, delta }) => conversation.wrote(reply, { delta }),
@@ -289,8 +298,7 @@ function type(event) {
 function explain() {
   const open = startedWith?.engines.stt?.open_vocabulary;
   if (open) return notices.tell("n_rejected_open");
-  notices.tell("n_rejected", { count: phrases.known?.size ?? 0 });
-  notices.tell("n_rejected_do", {}, { code: facts.upgrade });
+  notices.tell("n_rejected", { count: phrases.known?.size ?? 0 }, { code: facts.upgrade });
   $("chips-more").open = true;
 }
 
@@ -299,6 +307,8 @@ function explain() {
 function show(state) {
   document.body.dataset.state = state;
   const calling = state === "call" || state === "ended";
+  if (calling) $("dock").before($("notices"));
+  else $("welcome").append($("notices"));
   $("welcome").hidden = calling;
   $("call").hidden = !calling;
   $("after").hidden = state !== "ended";
@@ -361,9 +371,9 @@ function refresh() {
 }
 
 function traffic() {
-  if (!startedWith || ended) return;
-  const total = (link.bytesUp + link.bytesDown) / 1000;
   const minutes = (performance.now() - startedAt) / 60000;
+  if (!startedWith || ended || minutes < TRAFFIC_AFTER_MINUTES) return;
+  const total = (link.bytesUp + link.bytesDown) / 1000;
   $("traffic").textContent = t("traffic", { rate: Math.round(total / minutes), total: Math.round(total) });
 }
 
@@ -425,6 +435,7 @@ setInterval(traffic, TRAFFIC_EVERY_MS);
 pageLanguages();
 texts.choose(texts.language, { keep: false });
 $("insecure").hidden = secure;
+$("chips-hint").hidden = !secure;
 $("key-field").hidden = credentials.known;
 $("version").textContent = `selam-agent ${facts.version}`;
 if (!secure) settings.mode_is("none");

@@ -161,5 +161,6 @@ function matched(all, spoken) {
     if (all[at] !== letters[n]) break;
     n += 1;
   }
+  while (/\s/.test(all[at] ?? "")) at += 1;
   return at;
 }

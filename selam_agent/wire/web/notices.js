@@ -1,7 +1,8 @@
 // What went wrong or can be mended, in plain words with what to do.
 
-const SHOWN = 3;
+const SHOWN = 2;
 const KNOWN = {
+  no_translator: "n_translation",
   too_quiet: "n_too_quiet",
   instructions_ignored: "n_instructions_ignored",
   at_capacity: "n_full",
@@ -40,7 +41,7 @@ export class Notices {
     const close = document.createElement("button");
     close.type = "button";
     close.className = "close";
-    close.ariaLabel = "×";
+    close.ariaLabel = this.#texts.t("close");
     close.textContent = "×";
     close.addEventListener("click", () => notice.remove());
     notice.append(close);
@@ -50,7 +51,7 @@ export class Notices {
 
   /** A `warning` or `error` of the server. */
   server({ code = "", message }, kind) {
-    const name = KNOWN[code] ?? (code.startsWith("translation") ? "n_translation" : null);
+    const name = KNOWN[code];
     if (name) this.tell(name, {}, { kind });
     else this.tell("n_error", { message }, { kind });
   }

@@ -49,12 +49,13 @@ export class Settings extends EventTarget {
       vad_threshold: Number($("vad").value),
       interrupt_threshold: Number($("interrupt").value),
       interruption: $("interruption").value,
+      translation: $("translation").value,
+      languages: [],
     };
-    const translation = $("translation").value;
-    if (translation === "interpreter") {
+    if (wishes.translation === "interpreter") {
       // Whoever speaks, it is said in the other language; fixing one would make the other unheard.
-      Object.assign(wishes, { translation, languages: [this.language, $("other").value], language: "auto" });
-    } else if (translation) wishes.translation = translation;
+      Object.assign(wishes, { languages: [this.language, $("other").value], language: "auto" });
+    }
     return wishes;
   }
 
@@ -102,7 +103,7 @@ export class Settings extends EventTarget {
 
   #show() {
     $("vad-out").textContent = `${Math.round(20 * Math.log10($("vad").value / 32768))} dB`;
-    $("interrupt-out").textContent = `${$("interrupt").value * 30} ms`;
+    $("interrupt-out").textContent = `${$("interrupt").value} · ${$("interrupt").value * 30} ms`;
     $("other-field").hidden = $("translation").value !== "interpreter";
   }
 
