@@ -6,12 +6,14 @@ import asyncio
 import logging
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
-from selam_agent import app_engines, app_page, app_tls, metrics
+from selam_agent import app_doors, app_engines, app_page, app_tls, events, metrics
+from selam_agent.app_doors import Doors
 from selam_agent.app_metering import MeteredTranscriber, watch_loop
 from selam_agent.errors import SettingsError
 from selam_agent.languages import packs as language_packs
@@ -24,7 +26,6 @@ from selam_agent.settings import Settings
 from selam_agent.store import KeyStore, Tier
 from selam_agent.watch import SessionWatch
 from selam_agent.wire import redact
-from selam_agent.wire.assemblyai.door import AssemblyAIDoor
 from selam_agent.wire.limits import Limits
 from selam_agent.wire.origins import Origins, origin_check
 from selam_agent.wire.rest import Rest
@@ -64,12 +65,13 @@ class App:
         self.port = 0
         self._tls = app_tls.context(settings.server)
         self._numbers = Metrics()
+        self._doors = Doors(settings)
         self.registry = Registry(
             engines=replace(engines, transcriber=MeteredTranscriber(engines.transcriber, self._numbers)),
             packs=packs,
             settings=settings,
             accounts=keys,
-            watch=lambda session_id, owner: SessionWatch(session_id, owner, self._numbers),
+            watch=self._watch,
         )
         limits = limits or Limits(unauthenticated_sockets=settings.server.unauthenticated_sockets)
         self._sio = build_socketio(limits)
@@ -83,20 +85,14 @@ class App:
             self._numbers,
             fast_path=settings.server.fast_path,
         )
-        self._assemblyai = AssemblyAIDoor(
-            registry=self.registry,
-            packs=packs,
-            keys=keys,
-            tokens=self.tokens,
-            turns=settings.turns,
-            limits=limits,
-            metrics=self._numbers,
+        self._doors.build(
+            self.registry, packs=packs, keys=keys, tokens=self.tokens, limits=limits, metrics=self._numbers
         )
         self._not_ready = [_WARMING]
         self._warming: asyncio.Task[None] | None = None
         self._lag: asyncio.Task[None] | None = None
         self._numbers.measure(metrics.SESSIONS, lambda: len(self.registry.sessions))
-        doors = (self._door, self._assemblyai)
+        doors = (self._door, self._doors)
         self._numbers.measure(metrics.OPEN_CONNECTIONS, lambda: sum(each.connections for each in doors))
         self._runner: web.AppRunner | None = None
         self._site: web.SockSite | None = None
@@ -150,21 +146,22 @@ class App:
             SettingsError: the address cannot be used.
         """
         redact.install()
+        await self._doors.open()
         rest = Rest(
             keys=self.keys,
             voices=self.voices,
             not_ready=lambda: self._not_ready,
             exposition=self._numbers.exposition,
-            doors=(_SOCKET_PATH, "/v1/ws", "/v1/realtime"),
+            doors=(_SOCKET_PATH, *app_doors.PATHS),
             page=app_page.page(self.engines, self.packs, self.voices),
             say=app_page.say(self.engines, self.packs),
             owner_of=self.registry.owner_of,
         )
         origins = origin_check(Origins(self.settings.server.cors_origins), socket_path=_SOCKET_PATH)
-        web_app = web.Application(middlewares=[origins, rest.guard])
+        web_app = web.Application(middlewares=[origins, self._doors.api.guard, rest.guard])
         rest.attach(web_app)
         self._sio.attach(web_app)
-        self._assemblyai.attach(web_app)
+        self._doors.attach(web_app)
         listener = _bind(self.settings.server.host, self.settings.server.port)
         self.port = listener.getsockname()[1]
         self._runner = web.AppRunner(
@@ -209,7 +206,7 @@ class App:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         await self.registry.aclose("shutdown")
-        await asyncio.gather(self._door.aclose(), self._assemblyai.aclose())
+        await asyncio.gather(self._door.aclose(), self._doors.aclose())
         await self._sio.shutdown()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -223,6 +220,18 @@ class App:
         if self.settings.server.host not in ("0.0.0.0", "::", "") or (lan := app_tls.lan_address()) is None:
             return None
         return f"{self.url.partition(':')[0]}://{lan}:{self.port}"
+
+    def _watch(self, session_id: str, owner: str) -> Callable[[events.Event], None]:
+        numbers = SessionWatch(session_id, owner, self._numbers)
+        notes = self._doors.watch(session_id, owner)
+        if notes is None:
+            return numbers
+
+        def both(event: events.Event) -> None:
+            numbers(event)
+            notes(event)
+
+        return both
 
     def page_link(self, base: str | None = None) -> str | None:
         """The page's address with a token that opens it once, within ten minutes; None: no key would.

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+Keep = Literal["none", "metadata", "text"]
+
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,6 +35,11 @@ class Server(Section):
     tls_cert: Path | None = None
     tls_key: Path | None = None
     offline: bool = False
+    # Of stored agents and session records; empty: SQLite in data_dir. Else an asynchronous SQLAlchemy URL,
+    # such as postgresql+asyncpg://…, whose driver is installed.
+    database_url: str = ""
+    # Where clients reach the server from outside (https://agent.example): in links, and for Twilio.
+    public_url: str = ""
     # A folder with further language packs (and flows/); a file of the same name takes ours' place.
     voices_dir: Path | None = None
     unauthenticated_sockets: int = Field(64, ge=1)
@@ -219,6 +226,12 @@ class Turns(Section):
     too_quiet_ms: int = 600
 
 
+class Records(Section):
+    """What is stored of a session, for its own key to read: nothing, times and endings, or the words too."""
+
+    keep: Keep = "metadata"
+
+
 class Log(Section):
     """What is written to standard error. What callers say is written at ``debug`` only, audio never."""
 
@@ -238,4 +251,5 @@ class Settings(Section):
     privacy: Privacy = Privacy()
     audio: Audio = Audio()
     turns: Turns = Turns()
+    records: Records = Records()
     log: Log = Log()

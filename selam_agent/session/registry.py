@@ -65,6 +65,12 @@ class Registry:
         """The live sessions by id; read-only."""
         return MappingProxyType(self._sessions)
 
+    def check(self, voice: str, language: str | None) -> None:
+        """Whether a session could speak like this. Raises ValidationError or SessionError."""
+        check_voice(self._packs, voice)
+        check_language(self._packs, voice, language)
+        choose(self._packs, self._engines, voice)
+
     def check_voice(self, voice: str) -> None:
         """Raises ValidationError, which lists the voices."""
         check_voice(self._packs, voice)

@@ -55,10 +55,12 @@ async def running(
     limits: Limits = FAST,
     engines: Engines | None = None,
     key: str | None = KEY,
+    sections: dict[str, Any] | None = None,
     **server: Any,
 ) -> AsyncIterator[App]:
+    """``sections``: of the settings, besides the server's."""
     server.setdefault("fast_path", FAST_PATH)
-    settings = Settings(server=Server(port=0, data_dir=data_dir, **server))
+    settings = Settings(server=Server(port=0, data_dir=data_dir, **server), **(sections or {}))
     app = await App.build(settings, api_key=key, engines=engines or scripted(), limits=limits)
     await app.start()
     try:

@@ -66,7 +66,7 @@ class Conversation:
         self.narration = Narration(
             session_id,
             legacy=legacy,
-            config=self._echo,
+            config=self.echo,
             expires_at=expires_at,
             text_only=self._object.output.type == "text",
         )
@@ -97,14 +97,14 @@ class Conversation:
             raise ProtocolError(
                 "agent_id_not_first", "agent_id belongs into the first session.update, alone.", "agent_id"
             )
-        if (path := immutable_in(given, self._echo())) is not None:
+        if (path := immutable_in(given, self.echo())) is not None:
             message = f"'{path}' cannot be changed after the first session.update"
             raise ProtocolError("immutable_field", message, path)
         return self._change(merged(self._given, given))
 
     def agent_changed(self, given: Mapping[str, Any]) -> None:
         """The stored agent was changed: what is mutable of it is taken over."""
-        mutable = {name: given.get(name) for name in ("system_prompt", "tools", "language")}
+        mutable = {name: given.get(name) for name in ("system_prompt", "tools", "language", "translation")}
         changed = merged(self._given, mutable)
         for section, names in (("input", None), ("output", ("volume",))):
             fresh = given.get(section) or {}
@@ -134,7 +134,8 @@ class Conversation:
         self._given, self._object, self.wishes = changed, session_object, wishes
         return bool(differing)
 
-    def _echo(self) -> dict[str, Any]:
+    def echo(self) -> dict[str, Any]:
+        """The configuration in force, as clients are told."""
         voice = self._object.output.voice or self.wishes["voice"]
         return echo(self._object, agent_id=self.agent_id, voice=voice, silences=self._silences)
 

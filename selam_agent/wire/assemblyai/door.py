@@ -10,7 +10,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
@@ -40,19 +39,19 @@ log = logging.getLogger(__name__)
 _UNSTARTED_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAgent:
-    """An agent as a session object."""
-
-    id: str
-    session: Mapping[str, Any]
-
-
-FindAgent = Callable[[str, str], Awaitable[StoredAgent | None]]
+# By owner and id: the session object of a stored agent.
+FindAgent = Callable[[str, str], Awaitable[Mapping[str, Any] | None]]
+# By session: the agent it is of, and the configuration it began with.
+Describe = Callable[[str, str | None, Mapping[str, Any]], None]
 
 
 class AssemblyAIDoor:
-    """See the module's docstring. ``find_agent``: by owner and id; owners are ids of keys."""
+    """See the module's docstring.
+
+    Args:
+        find_agent: the stored agents; owners are ids of keys. None: there are none.
+        described: is told of each session that was opened.
+    """
 
     def __init__(
         self,
@@ -65,6 +64,7 @@ class AssemblyAIDoor:
         limits: Limits,
         metrics: Metrics,
         find_agent: FindAgent | None = None,
+        described: Describe | None = None,
     ) -> None:
         self._registry = registry
         self._packs = packs
@@ -74,6 +74,7 @@ class AssemblyAIDoor:
         self._limits = limits
         self._numbers = metrics
         self._find_agent = find_agent
+        self._described = described
         self._connections: set[Connection] = set()
         self._conversations: dict[str, Conversation] = {}
         self._draining = False
@@ -86,10 +87,22 @@ class AssemblyAIDoor:
     def connections(self) -> int:
         return len(self._connections)
 
-    @property
-    def conversations(self) -> Mapping[str, Conversation]:
-        """Those whose sessions live, by session id."""
-        return self._conversations
+    def fits(self, given: Mapping[str, Any]) -> None:
+        """Whether a session of this session object could begin here. Raises ValidationError."""
+        made = self._conversation("", dict(given), None, legacy=False)
+        try:
+            self._registry.check(made.wishes["voice"], made.wishes["language"])
+        except SessionError as error:
+            raise ProtocolError("invalid_value", error.message, "output.voice") from None
+
+    def agent_changed(self, agent_id: str, given: Mapping[str, Any]) -> None:
+        """A stored agent was changed: its live sessions take what may change at their next turn."""
+        for conversation in list(self._conversations.values()):
+            if conversation.agent_id == agent_id and not conversation.over:
+                try:
+                    conversation.agent_changed(given)
+                except SelamError as error:
+                    log.warning("session %s keeps its agent as it was: %s", conversation.id, error)
 
     async def aclose(self) -> None:
         """Sends what is queued, and closes every socket."""
@@ -186,7 +199,7 @@ class AssemblyAIDoor:
         self, session_id: str, given: dict[str, Any], identity: Identity, *, legacy: bool
     ) -> Conversation:
         """The conversation of a first update. Raises ValidationError."""
-        agent: StoredAgent | None = None
+        agent: Mapping[str, Any] | None = None
         if (agent_id := given.get("agent_id")) is not None:
             if len(given) > 1:
                 raise ProtocolError(
@@ -197,9 +210,9 @@ class AssemblyAIDoor:
             if agent is None:
                 raise ProtocolError("agent_not_found", "There is no such agent.", "agent_id")
         if agent is not None:
-            given = dict(agent.session)
+            given = dict(agent)
         made = self._conversation(session_id, given, identity.max_session_s, legacy=legacy)
-        made.agent_id = None if agent is None else agent.id
+        made.agent_id = None if agent is None else str(agent_id)
         return made
 
     def _conversation(
@@ -228,6 +241,8 @@ class AssemblyAIDoor:
         if (longest_s := session.config.max_session_s) is not None:
             # The key may have a limit of its own.
             conversation.narration.ends_within(longest_s)
+        if self._described is not None:
+            self._described(session.id, conversation.agent_id, conversation.echo())
         conversations = self._conversations
         for session_id in [key for key, each in conversations.items() if each.over]:
             del conversations[session_id]

@@ -54,6 +54,8 @@ def wishes(session: SessionObject, packs: Packs) -> dict[str, Any]:
     return {
         "voice": local_voice(said.voice, language, packs),
         "language": language,
+        "languages": _known(session, packs),
+        "translation": session.translation,
         "instructions": session.system_prompt or "",
         "greeting": session.greeting or "",
         "uninterruptible_greeting": "greeting" in (detection.uninterruptible_turns or ()),
@@ -82,8 +84,13 @@ def _language(session: SessionObject, packs: Packs) -> str | None:
         code = session.language.strip().lower().replace("_", "-").partition("-")[0]
         return packs[code].code if code not in ("", "auto") else None
     codes = session.input.language_codes or []
-    known = [code for code in codes if code in packs]
-    return known[0] if len(known) == 1 == len(codes) else None
+    return codes[0] if len(codes) == 1 and codes[0] in packs else None
+
+
+def _known(session: SessionObject, packs: Packs) -> tuple[str, ...]:
+    """The languages that callers speak, as far as this server knows them; others change nothing."""
+    codes = session.input.language_codes or []
+    return tuple(dict.fromkeys(code for code in codes if code in packs))
 
 
 def _function(tool: Tool) -> dict[str, Any]:

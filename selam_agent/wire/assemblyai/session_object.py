@@ -1,6 +1,6 @@
 """The ``session`` object of a client: its shape, what may change later, and its echo.
 
-Field by field as documented; ``language`` is ours. Unknown keys are refused.
+Field by field as documented; ``language`` and ``translation`` are ours. Unknown keys are refused.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from selam_agent.session.config import MAX_GREETING, MAX_INSTRUCTIONS
+from selam_agent.session.config import MAX_GREETING, MAX_INSTRUCTIONS, Translation
 
 Encoding: TypeAlias = Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
 RATES: dict[str, int] = {"audio/pcm": 24_000, "audio/pcmu": 8_000, "audio/pcma": 8_000}
@@ -131,6 +131,7 @@ class SessionObject(Part):
     input: Input = Field(default_factory=Input)
     output: Output = Field(default_factory=Output)
     language: Annotated[str, StringConstraints(max_length=35)] | None = None
+    translation: Translation | None = None
 
     @field_validator("tools")
     @classmethod
@@ -226,9 +227,8 @@ def echo(
         "llm": [],
         "pre_connect_requests": [],
     }
-    if session.language is not None:
-        shown["language"] = session.language
-    return shown
+    ours = {"language": session.language, "translation": session.translation}
+    return shown | {name: value for name, value in ours.items() if value is not None}
 
 
 def _format(given: Format | None) -> dict[str, Any]:

@@ -48,8 +48,9 @@ CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"language": "am", "output": {"voice": "james"}}, {"language": "am", "voice": "ameha"}),
     ({"output": {"voice": "james"}}, {"voice": "andrew"}),
     ({"output": {"voice": "mekdes"}}, {"voice": "mekdes"}),
-    ({"input": {"language_codes": ["so"]}}, {"language": "so", "voice": "ubax"}),
-    ({"input": {"language_codes": ["am", "en"]}}, {}),
+    ({"input": {"language_codes": ["so"]}}, {"language": "so", "voice": "ubax", "languages": ("so",)}),
+    ({"input": {"language_codes": ["am", "en", "fr"]}}, {"languages": ("am", "en")}),
+    ({"translation": "interpreter"}, {"translation": "interpreter"}),
     ({"input": {"language_codes": ["es"]}}, {}),
     (
         {"tools": [{"type": "function", "name": "look", "timeout_seconds": 5}]},

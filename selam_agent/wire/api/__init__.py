@@ -1,0 +1,1 @@
+"""The REST routes of the AssemblyAI Voice Agent API: agents, tokens, sessions."""
