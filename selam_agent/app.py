@@ -12,9 +12,14 @@ from typing import Any
 
 from aiohttp import web
 
+<<<<<<< HEAD
 from selam_agent import app_doors, app_engines, app_page, app_tls, events, metrics
 from selam_agent.app_doors import Doors
 from selam_agent.app_metering import MeteredTranscriber, watch_loop
+=======
+from selam_agent import app_engines, app_page, metrics
+from selam_agent.app_metering import MeteredTranscriber, watch_breakers, watch_loop
+>>>>>>> f5d6b39 (Hear each language with a recogniser of its own: Whisper, sherpa-onnx or an OpenAI-compatible server)
 from selam_agent.errors import SettingsError
 from selam_agent.languages import packs as language_packs
 from selam_agent.languages.packs import Packs
@@ -91,6 +96,7 @@ class App:
         self._not_ready = [_WARMING]
         self._warming: asyncio.Task[None] | None = None
         self._lag: asyncio.Task[None] | None = None
+        watch_breakers(engines, self._numbers)
         self._numbers.measure(metrics.SESSIONS, lambda: len(self.registry.sessions))
         doors = (self._door, self._doors)
         self._numbers.measure(metrics.OPEN_CONNECTIONS, lambda: sum(each.connections for each in doors))

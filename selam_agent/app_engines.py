@@ -9,6 +9,7 @@ import os
 import numpy as np
 
 from selam_agent.engines import catalog
+from selam_agent.engines.stt_routing import RoutingTranscriber
 from selam_agent.languages.packs import Packs
 from selam_agent.ports import (
     ChatModel,
@@ -55,13 +56,18 @@ async def warm(engines: Engines, packs: Packs) -> None:
 
     An engine that fails here is logged and tried again when it is needed.
     """
+    transcribers = (_warm_transcriber(each) for each in recognisers(engines))
     synthesizers = (_warm_synthesizer(engines, packs, each) for each in engines.synthesizers)
-    results = await asyncio.gather(
-        _warm_transcriber(engines.transcriber), *synthesizers, return_exceptions=True
-    )
+    results = await asyncio.gather(*transcribers, *synthesizers, return_exceptions=True)
     for result in results:
         if isinstance(result, Exception):
             log.warning("an engine did not warm up and is tried again when it is needed: %s", result)
+
+
+def recognisers(engines: Engines) -> tuple[Transcriber, ...]:
+    """The recognisers behind the one that sessions ask."""
+    transcriber = engines.transcriber
+    return transcriber.parts if isinstance(transcriber, RoutingTranscriber) else (transcriber,)
 
 
 async def _warm_transcriber(transcriber: Transcriber) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+from typing import Any
 
 from selam_agent import metrics
 from selam_agent.metrics import Metrics
-from selam_agent.ports import Transcriber, TranscriberInfo, Transcript, TranscriptionRequest
+from selam_agent.ports import Routing, Transcriber, TranscriberInfo, Transcript, TranscriptionRequest
+from selam_agent.session.config import Engines
 
 _LAG_EVERY_S = 0.5
 
@@ -24,6 +27,11 @@ class MeteredTranscriber:
     @property
     def info(self) -> TranscriberInfo:
         return self._transcriber.info
+
+    def info_for(self, language: str | None) -> TranscriberInfo:
+        """Of the recogniser that hears this language."""
+        transcriber = self._transcriber
+        return transcriber.info_for(language) if isinstance(transcriber, Routing) else transcriber.info
 
     async def transcribe(self, request: TranscriptionRequest) -> Transcript:
         """As the engine does."""
@@ -46,6 +54,17 @@ class MeteredTranscriber:
 
     async def aclose(self) -> None:
         await self._transcriber.aclose()
+
+
+def watch_breakers(engines: Engines, numbers: Metrics) -> None:
+    """Shows the state of the breakers of remote voices at each scrape."""
+    for name, each in engines.synthesizers.items():
+        if hasattr(each, "breaker_state"):
+            numbers.measure(metrics.BREAKER, functools.partial(_breaker, each), engine=name)
+
+
+def _breaker(engine: Any) -> float:
+    return {"closed": 0.0, "half_open": 0.5, "open": 1.0}[engine.breaker_state]
 
 
 async def watch_loop(numbers: Metrics) -> None:

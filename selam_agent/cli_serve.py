@@ -13,8 +13,10 @@ from typing import Any
 
 from rich.console import Console
 
-from selam_agent import app_logs, event_loop
+from selam_agent import app_engines, app_logs, event_loop
 from selam_agent.app import App
+from selam_agent.engines import stt_catalog
+from selam_agent.engines.stt_routing import RoutingTranscriber
 from selam_agent.session.config import Engines
 from selam_agent.settings import Settings
 
@@ -89,6 +91,8 @@ def _greet(app: App) -> None:
             _say("It gets no microphone without HTTPS: add --tls auto.", "yellow")
     _say(f"Engines: {engines_line(app.engines)}")
     _say(recogniser_line(app.engines), "yellow")
+    for caution in stt_catalog.cautions(app.engines.transcriber):
+        _say(f"Caution: {caution}", "yellow")
     _say(privacy_line(app.engines, app.settings))
     if app.new_key is not None:
         _say(f"Your API key, shown only this once: {app.new_key}", "bold")
@@ -114,8 +118,9 @@ def engines_line(engines: Engines) -> str:
 
 def privacy_line(engines: Engines, settings: Settings) -> str:
     """What is sent off this machine, and the line of selam.toml that changes it."""
-    model, transcriber = engines.chat_model.info, engines.transcriber.info
-    sent = [f"what callers say, as sound, to {transcriber.name}"] if transcriber.leaves_machine else []
+    model = engines.chat_model.info
+    hearing = [each.info for each in app_engines.recognisers(engines)]
+    sent = [f"what callers say, as sound, to {each.name}" for each in hearing if each.leaves_machine]
     sent += [f"conversations, as text, to {model.name}"] if model.leaves_machine else []
     translator = engines.translator.info if engines.translator is not None else model
     if translator.leaves_machine and translator.name != model.name:
@@ -137,7 +142,10 @@ def privacy_line(engines: Engines, settings: Settings) -> str:
 
 def recogniser_line(engines: Engines) -> str:
     """What the recogniser can be expected to understand."""
-    info = engines.transcriber.info
+    transcriber = engines.transcriber
+    if isinstance(transcriber, RoutingTranscriber):
+        return f"Recognisers: {transcriber.info.name}."
+    info = transcriber.info
     if info.open_vocabulary:
         return f"Recogniser: {info.name}, free speech; tested on: {info.tested_on}."
     phrases = sum(len(each) for each in (info.phrases or {}).values())

@@ -95,6 +95,15 @@ class Transcriber(Protocol):
     async def aclose(self) -> None: ...
 
 
+@runtime_checkable
+class Routing(Protocol):
+    """A transcriber that hears languages with different recognisers."""
+
+    def info_for(self, language: str | None) -> TranscriberInfo:
+        """Of the recogniser that hears this language; None: not known yet."""
+        ...
+
+
 # ---------------------------------------------------------------- language model
 
 

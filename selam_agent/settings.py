@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Keep = Literal["none", "metadata", "text"]
 
@@ -52,11 +52,38 @@ class Server(Section):
     drain_s: float = Field(10.0, ge=0)
 
 
+class SttModel(Section):
+    """One recogniser of ``stt.models``; ``"engine:model"`` for short, such as ``"whisper:small"``."""
+
+    engine: str
+    model: str = ""
+    base_url: str = ""
+    api_key: str = ""
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        if given.startswith("import:"):
+            return {"engine": given}
+        engine, _, model = given.partition(":")
+        return {"engine": engine, "model": model}
+
+
 class Stt(Section):
-    """Speech to text. ``engine``: auto, whisper, command or import:package.module:factory."""
+    """Speech to text. ``engine``: auto, whisper, command, sherpa, openai or import:package.module:factory.
+
+    ``models``: language → recogniser, over ``engine`` and ``model``; ``any`` hears callers whose language
+    is not known yet, else the recogniser of most languages does. ``base_url``, ``api_key``: for ``openai``.
+    """
 
     engine: str = "auto"
     model: str = ""
+    models: dict[str, SttModel] = {}
+    base_url: str = ""
+    api_key: str = ""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = "int8"
     threads: int = Field(1, ge=1, le=64)

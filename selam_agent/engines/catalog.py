@@ -2,8 +2,8 @@
 
 A name in the settings is one of
 
-* a built-in: ``whisper``, ``command`` (stt); ``openai``, ``flow`` (llm); ``edge``, ``openai``,
-  ``espeak`` (tts); ``llm`` (translation);
+* a built-in: ``whisper``, ``sherpa``, ``openai``, ``command`` (stt); ``openai``, ``flow`` (llm);
+  ``edge``, ``openai``, ``espeak`` (tts); ``llm`` (translation);
 * ``foo``, for an installed package's entry point ``stt.foo``, ``llm.foo``, ``tts.foo`` or
   ``translation.foo`` in the group ``selam_agent.engines``;
 * ``import:package.module:factory``.
@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
+from selam_agent.engines import stt_catalog
 from selam_agent.engines.privacy import check_private, may_leave
 from selam_agent.errors import SettingsError
 from selam_agent.ports import ChatModel, Synthesizer, Transcriber, Translator
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 
 GROUP: Final = "selam_agent.engines"
 _BUILT_IN: Final = {
-    "stt": ("auto", "whisper", "command"),
+    "stt": stt_catalog.BUILT_IN,
     "llm": ("auto", "openai", "flow"),
     "tts": ("auto", "edge", "openai", "espeak"),
     "translation": ("auto", "llm"),
@@ -49,20 +50,17 @@ _BUILT_IN: Final = {
 
 
 def build_transcriber(settings: Settings) -> Transcriber:
-    """The recogniser that ``[stt]`` names. Loads its model: seconds for a large one.
+    """The recogniser that ``[stt]`` names, or several behind one. Loads models: seconds for large ones.
 
     Raises:
         SettingsError: no such engine or model.
     """
-    if settings.stt.engine in _BUILT_IN["stt"]:
-        from selam_agent.engines import stt_whisper
 
-        return stt_whisper.build(settings)
-    engine = _foreign("stt", settings.stt.engine, settings.stt.options)
-    transcriber: Transcriber = _checked(engine, Transcriber, "stt.engine", settings.stt.engine)
-    if transcriber.info.leaves_machine:
-        check_private(settings, "stt.engine", transcriber.info.name)
-    return transcriber
+    def foreign(where: str, name: str, options: Mapping[str, Any]) -> Transcriber:
+        made: Transcriber = _checked(_foreign("stt", name, options), Transcriber, where, name)
+        return made
+
+    return stt_catalog.build(settings, foreign)
 
 
 def build_chat_model(settings: Settings, packs: Packs) -> ChatModel:

@@ -52,12 +52,21 @@ class WhisperTranscriber:
     Args:
         decoding: how to decode; the model's own ``decoding.json`` is for the caller to apply.
         settings: device, threads, workers, queue.
+        made_for: languages that the model itself says it was trained for; none for a stock model.
 
     Raises:
         SettingsError: the model is missing, incomplete or does not load.
     """
 
-    def __init__(self, directory: Path, info: TranscriberInfo, decoding: Decoding, settings: Stt) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        info: TranscriberInfo,
+        decoding: Decoding,
+        settings: Stt,
+        *,
+        made_for: tuple[str, ...] = (),
+    ) -> None:
         self._thresholds = Thresholds(
             decoding.log_prob_threshold, decoding.no_speech_threshold, decoding.sure_log_prob
         )
@@ -82,6 +91,7 @@ class WhisperTranscriber:
                 shared = _loaded[self._key] = _Shared(decoder, executor)
             shared.users += 1
         self._shared: _Shared | None = shared
+        self.made_for = made_for
         # What is promised is what the model has tokens for.
         self._info = replace(info, languages=shared.decoder.languages)
 
@@ -156,7 +166,9 @@ def build(settings: Settings) -> Transcriber:
     if stt.engine == "command":
         return _command(stt)
     if stt.model:
-        return _whisper(_resolve(stt.model, settings.server.offline), stt)
+        pulled = settings.server.data_dir / "models" / stt.model
+        directory = pulled if pulled.is_dir() else _resolve(stt.model, settings.server.offline)
+        return _whisper(directory, stt)
     found = local_models(settings.server.data_dir / "models", small=not _on_gpu(stt))
     if found:
         log.info("speech to text: using %s", found[0])
@@ -248,7 +260,8 @@ def _whisper(directory: Path, stt: Stt) -> WhisperTranscriber:
         tested_on=str(own.get("tested_on", "unknown")),
         languages=tuple(languages),
     )
-    return WhisperTranscriber(directory, info, decoding, stt)
+    declared = (*(own.get("languages") or ()), *(own.get("language_tokens") or ()))
+    return WhisperTranscriber(directory, info, decoding, stt, made_for=declared)
 
 
 def _command(stt: Stt) -> WhisperTranscriber:

@@ -1,0 +1,146 @@
+"""Which recogniser hears which language: ``stt.engine`` and ``stt.model``, and ``stt.models`` over them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from selam_agent.engines.privacy import check_private
+from selam_agent.engines.stt_gates import SCRIPTS
+from selam_agent.engines.stt_routing import (
+    ALTERNATIVE,
+    ANY,
+    NAMES,
+    WHISPER_POOR,
+    RoutingTranscriber,
+    whisper_refusal,
+)
+from selam_agent.errors import SettingsError
+from selam_agent.ports import Transcriber
+from selam_agent.settings import Settings, Stt
+
+__all__ = ["BUILT_IN", "build", "cautions"]
+
+log = logging.getLogger(__name__)
+
+BUILT_IN: Final = ("auto", "whisper", "command", "sherpa", "openai")
+
+Foreign = Callable[[str, str, Mapping[str, Any]], Transcriber]
+
+
+def build(settings: Settings, foreign: Foreign) -> Transcriber:
+    """The recogniser of the server; one per language behind it where there are several.
+
+    Languages that the recogniser of ``stt.engine`` does not know are left to the built-in command
+    recogniser, with a warning in the log.
+
+    Args:
+        foreign: makes an installed or imported engine, from where it is named, its name and options.
+
+    Raises:
+        SettingsError: no such engine or model, one that may not be used, or one that does not know
+            the language it is named for.
+    """
+    by_language = _named(settings, foreign)
+    plain = settings.stt.engine == "auto" and not settings.stt.model
+    if plain and by_language and set(SCRIPTS) <= set(by_language):
+        # Nothing is left for another one.
+        return RoutingTranscriber(by_language, by_language.get(ANY) or next(iter(by_language.values())))
+    default = _one(settings, settings.stt, "stt", foreign)
+    known = default.info.languages
+    left = [code for code in SCRIPTS if known is not None and code not in (*known, *by_language)]
+    if left:
+        command = _one(settings, _with(settings.stt, engine="command"), "stt", foreign)
+        by_language |= dict.fromkeys(left, command)
+        log.warning(
+            "%s does not know %s: the built-in command recogniser hears fixed phrases of it; for free "
+            "speech see stt.models",
+            default.info.name,
+            " and ".join(NAMES[code] for code in left),
+        )
+    return RoutingTranscriber(by_language, default) if by_language else default
+
+
+def cautions(transcriber: Transcriber) -> list[str]:
+    """What callers of some languages will hear that their operator should know before."""
+    from selam_agent.engines.stt_whisper import WhisperTranscriber
+
+    said = []
+    for code, figure in WHISPER_POOR.items():
+        part = transcriber.part(code) if isinstance(transcriber, RoutingTranscriber) else transcriber
+        if isinstance(part, WhisperTranscriber) and part.info.open_vocabulary and code not in part.made_for:
+            said.append(
+                f"{NAMES[code]} is heard by stock Whisper, which has {figure}. "
+                f"Better: `selam-agent models pull {ALTERNATIVE}`, then under [stt.models]: "
+                f'{code} = "sherpa:{ALTERNATIVE}". '
+                "(A fine-tuned model names its languages in its decoding.json.)"
+            )
+    return said
+
+
+def _named(settings: Settings, foreign: Foreign) -> dict[str, Transcriber]:
+    """The recognisers of ``stt.models``; equal entries share one."""
+    made: dict[str, Transcriber] = {}
+    by_language: dict[str, Transcriber] = {}
+    for code, model in settings.stt.models.items():
+        where = f"stt.models.{code}"
+        refusal = whisper_refusal(code) if model.engine in ("whisper", "auto") else ""
+        if refusal and not Path(model.model).expanduser().is_dir():
+            raise SettingsError(refusal)
+        key = repr(model)
+        if key not in made:
+            stt = _with(settings.stt, **{name: getattr(model, name) for name in type(model).model_fields})
+            made[key] = _one(settings, stt, where, foreign)
+        known = made[key].info.languages
+        if code != ANY and known is not None and code not in known:
+            raise SettingsError(
+                refusal or f"{where}: {made[key].info.name} does not know it, only {', '.join(known)}"
+            )
+        by_language[code] = made[key]
+    return by_language
+
+
+def _one(settings: Settings, stt: Stt, where: str, foreign: Foreign) -> Transcriber:
+    if stt.engine == "sherpa":
+        from selam_agent.engines.stt_sherpa import SherpaTranscriber
+
+        return SherpaTranscriber(_sherpa_directory(settings, stt.model, where), stt)
+    if stt.engine == "openai":
+        if not stt.model or not (stt.base_url or stt.api_key):
+            raise SettingsError(
+                f"{where}: the engine 'openai' needs a model, and base_url (such as "
+                "http://127.0.0.1:8000/v1) or an api_key for OpenAI's own"
+            )
+        from selam_agent.engines.stt_openai import OpenAITranscriber
+
+        made: Transcriber = OpenAITranscriber(stt)
+    elif stt.engine in BUILT_IN:
+        from selam_agent.engines import stt_whisper
+
+        return stt_whisper.build(settings.model_copy(update={"stt": stt}))
+    else:
+        made = foreign(f"{where}.engine", stt.engine, stt.options)
+    if made.info.leaves_machine:
+        check_private(settings, f"{where}.engine", made.info.name)
+    return made
+
+
+def _sherpa_directory(settings: Settings, model: str, where: str) -> Path:
+    if not model:
+        raise SettingsError(f"{where}: the engine 'sherpa' needs a model: a directory, or {ALTERNATIVE!r}")
+    directory = Path(model).expanduser()
+    pulled = settings.server.data_dir / "models" / model
+    if not directory.is_dir() and not pulled.is_dir():
+        raise SettingsError(
+            f"{where}: there is no model {model} in {pulled.parent}; "
+            "`selam-agent models list` names those that can be pulled"
+        )
+    return directory if directory.is_dir() else pulled
+
+
+def _with(stt: Stt, **changes: Any) -> Stt:
+    """Another model under the same settings; what was set of them still counts as set."""
+    given = {name: getattr(stt, name) for name in stt.model_fields_set}
+    return Stt(**{**given, "models": {}, "model": "", "options": {}, **changes})
