@@ -12,14 +12,9 @@ from typing import Any
 
 from aiohttp import web
 
-<<<<<<< HEAD
 from selam_agent import app_doors, app_engines, app_page, app_tls, events, metrics
 from selam_agent.app_doors import Doors
-from selam_agent.app_metering import MeteredTranscriber, watch_loop
-=======
-from selam_agent import app_engines, app_page, metrics
 from selam_agent.app_metering import MeteredTranscriber, watch_breakers, watch_loop
->>>>>>> f5d6b39 (Hear each language with a recogniser of its own: Whisper, sherpa-onnx or an OpenAI-compatible server)
 from selam_agent.errors import SettingsError
 from selam_agent.languages import packs as language_packs
 from selam_agent.languages.packs import Packs

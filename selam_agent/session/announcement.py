@@ -6,11 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from selam_agent.events import Notice, SessionStarted
-<<<<<<< HEAD
-from selam_agent.ports import ChatModelInfo, SynthesizerInfo
-=======
-from selam_agent.ports import ChatModelInfo, Routing
->>>>>>> f5d6b39 (Hear each language with a recogniser of its own: Whisper, sherpa-onnx or an OpenAI-compatible server)
+from selam_agent.ports import ChatModelInfo, Routing, SynthesizerInfo
 from selam_agent.session.config import Engines, SessionConfig
 from selam_agent.session.speaker import Speaker
 
@@ -59,12 +55,8 @@ def warnings(config: SessionConfig, model: ChatModelInfo) -> Iterator[Notice]:
 
 def _described(engines: Engines, language: str | None, speaker: Speaker) -> dict[str, dict[str, Any]]:
     """What ``session_started`` tells about the engines at work."""
-<<<<<<< HEAD
-    stt, llm = engines.transcriber.info, (speaker.model or engines.chat_model).info
-=======
-    transcriber, llm = engines.transcriber, engines.chat_model.info
+    transcriber, llm = engines.transcriber, (speaker.model or engines.chat_model).info
     stt = transcriber.info_for(language) if isinstance(transcriber, Routing) else transcriber.info
->>>>>>> f5d6b39 (Hear each language with a recogniser of its own: Whisper, sherpa-onnx or an OpenAI-compatible server)
     tts, *others = (each.synthesizer.info for each in speaker.engines)
     if speaker.model is not None:
         tts, others = SynthesizerInfo(name=llm.name, leaves_machine=llm.leaves_machine, remote=True), []
