@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from selam_agent.errors import EngineError, SelamError
+from selam_agent.languages.carry_hours import carry_hours
 from selam_agent.languages.identify import clearly_not
 from selam_agent.languages.masking import mask, restore
 from selam_agent.languages.packs import Packs
@@ -37,7 +38,7 @@ class Translated:
 
 
 class Translating:
-    """Names, numbers and placeholders are hidden from the translator and put back.
+    """Names, numbers and placeholders are hidden from the translator and put back; hours change their clock.
 
     Where they do not come back, or the text is not in the target language, the translator is asked once
     more; after that, or after ``deadline_s`` seconds for both, the text stays as it was.
@@ -45,6 +46,7 @@ class Translating:
 
     def __init__(self, translator: Translator, packs: Packs, deadline_s: float) -> None:
         self._translator = translator
+        self._packs = packs
         self._deadline_s = deadline_s
         self._ordinary = frozenset(
             word
@@ -55,7 +57,7 @@ class Translating:
     async def translate(self, text: str, source: str, target: str) -> Translated:
         """Never raises but for cancellation."""
         text = text.strip()
-        masked = mask(text, self._ordinary)
+        masked = mask(carry_hours(text, self._packs[source], self._packs[target]), self._ordinary)
         if source == target or not masked.words:
             return Translated(text, target)
         loop = asyncio.get_running_loop()

@@ -23,7 +23,8 @@ SCRIPT = {
 }
 PIVOT: dict[str, Any] = {"translation": "pivot", "voice": "mekdes", "language": "am"}
 REPLY = "You can come tomorrow morning at 9:30. Please bring your card."
-SPOKEN = "ነገ ጠዋት በ9:30 መምጣት ይችላሉ። ካርድዎን ይዘው ይምጡ።"
+# Half past nine is half past three on the Ethiopian clock.
+SPOKEN = "ነገ ጠዋት በ3:30 መምጣት ይችላሉ። ካርድዎን ይዘው ይምጡ።"
 
 
 def seen(request: ChatRequest) -> list[str]:
