@@ -126,9 +126,9 @@ class Message:
 class ChatRequest:
     """``messages``: oldest first, the caller's new words last. ``now``: aware local time of the caller.
 
-    ``language``: in which to answer. ``voice``: for a model that speaks, which of its voices.
-    ``preamble``: how a spoken answer is to be written, from the language's pack; it precedes the
-    client's ``instructions``. None: the engine's own, empty: none.
+    ``language``: in which to answer; ``locale``: where it is spoken, such as ``ti-ER``. ``voice``: for a
+    model that speaks, which of its voices. ``preamble``: how a spoken answer is to be written, from the
+    language's pack; it precedes the client's ``instructions``. None: the engine's own, empty: none.
     """
 
     messages: tuple[Message, ...]
@@ -139,6 +139,7 @@ class ChatRequest:
     tools: tuple[Mapping[str, Any], ...] = ()
     session_id: str = ""
     voice: str = ""
+    locale: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,12 @@ class FlowModel:
         self._packs = packs
         self._flow = load_flow(find_flow(flow, packs), packs)
         self._matchers = {code: Matcher(self._flow, packs[code]) for code in self._flow.languages}
+        # The same words mean other hours where the clock is another.
+        self._regional = {
+            pack.locale: Matcher(self._flow, pack)
+            for code in self._flow.languages
+            for pack in packs[code].regions.values()
+        }
         self._understand = lru_cache(maxsize=1024)(self._understand_text)
 
     @property
@@ -74,7 +80,7 @@ class FlowModel:
         """Nothing to close."""
 
     def _manager(self, request: ChatRequest) -> Manager:
-        return Manager(self._flow, self._packs[request.language], request.now)
+        return Manager(self._flow, self._packs[request.locale or request.language], request.now)
 
     def _fold(self, request: ChatRequest) -> State:
         if request.language not in self._matchers:
@@ -91,19 +97,21 @@ class FlowModel:
             if message.role == "user":
                 before, after = _agent(heard[:index][::-1])[::-1], _agent(heard[index + 1 :])
                 turn = Turn(
-                    self._understand(message.content, request.language), " ".join(before), " ".join(after)
+                    self._understand(message.content, request.language, request.locale),
+                    " ".join(before),
+                    " ".join(after),
                 )
                 state = manager.step(state, turn)
             elif index == len(heard) - 1:
                 state = replace(state, result=None)  # it was handed over with that message
         return state
 
-    def _understand_text(self, text: str, language: str) -> Understanding:
+    def _understand_text(self, text: str, language: str, locale: str) -> Understanding:
         """In the session's language; else in another one where every sentence is a known phrase.
 
         A session may change its language, and what was said before still counts.
         """
-        understood = self._matchers[language].understand(text)
+        understood = self._regional.get(locale, self._matchers[language]).understand(text)
         if not understood:
             for matcher in self._matchers.values():
                 if matcher.says_exactly(text):

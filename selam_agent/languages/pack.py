@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 DAY_PARTS = ("night", "morning", "afternoon", "evening")
@@ -112,7 +112,8 @@ class Pack:
     ``says``: what the server itself says; ``page``: what the web page shows, English where it has none.
     ``preamble``: a template of {language} and {now} for language models; ``strict``: what they are told
     after an answer in another language.
-    ``needs_review``: no native speaker has confirmed it yet.
+    ``needs_review``: no native speaker has confirmed it yet. ``regions``: the same language where clock
+    and calendar are others, by ISO 3166 code; those have none themselves.
     """
 
     code: str
@@ -137,3 +138,4 @@ class Pack:
     calendar: CalendarWords
     numbers: NumberWords
     speech: SpeechWords
+    regions: Mapping[str, Pack] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,7 @@ _PREAMBLE = (
     "Keep the names of people and places as the caller says them. Now it is {now}."
 )
 _STRICT = "Your last answer was in another language. Answer only in the language that is asked for."
+_CLOCKS = ("international", "ethiopian", "both")
 _SLOT_SIZES = {"days": 7, "hours": 12}
 
 
@@ -39,7 +41,7 @@ def read_pack(table: Table) -> Pack:
         script=table.text("script", choices=("Latin", "Ethiopic")),
         locale=table.text("locale"),
         timezone=table.text("timezone"),
-        clock=table.text("clock", choices=("international", "ethiopian", "both")),
+        clock=table.text("clock", choices=_CLOCKS),
         needs_review=table.flag("needs_review", True),
         voices=tuple(_voice(each) for each in table.tables("voices")),
         phrases=MappingProxyType({key: phrases.strings(key) for key in phrases.keys()}),  # noqa: SIM118
@@ -62,12 +64,37 @@ def read_pack(table: Table) -> Pack:
     for key in ("say_again", "can_say", "failed", "still_there", "goodbye", "filler"):
         if key not in pack.says:
             raise table.error(f"says.{key}", "is missing")
+    _check_timezone(pack, table)
+    regions = table.table("regions", optional=True)
+    # Tables not named here belong to other readers.
+    return replace(
+        pack,
+        regions=MappingProxyType({name: _region(pack, name, regions.table(name)) for name in regions.keys()}),  # noqa: SIM118
+    )
+
+
+def _region(pack: Pack, name: str, table: Table) -> Pack:
+    """The pack where people count hours and days otherwise."""
+    if len(name) != 2 or name != name.upper():
+        raise table.error("", f"must be called by two capital letters, not {name!r}")
+    changed = replace(
+        pack,
+        locale=f"{pack.code}-{name}",
+        timezone=table.text("timezone", pack.timezone),
+        clock=table.text("clock", pack.clock, choices=_CLOCKS),
+        preamble=_template(table, "preamble", default=pack.preamble, language="", now=""),
+        calendar=_calendar(table.table("calendar")) if "calendar" in table else pack.calendar,
+    )
+    _check_timezone(changed, table)
+    table.finish()
+    return changed
+
+
+def _check_timezone(pack: Pack, table: Table) -> None:
     try:
         ZoneInfo(pack.timezone)
     except (KeyError, ValueError, OSError):
         raise table.error("timezone", f"there is no time zone {pack.timezone!r}") from None
-    # Tables not named here belong to other readers.
-    return pack
 
 
 def _voice(table: Table) -> VoiceEntry:

@@ -48,9 +48,14 @@ class Packs:
         return iter(self._packs.values())
 
     def __getitem__(self, code: str) -> Pack:
-        """Raises ValidationError (``unknown_language``) with the known codes in ``details``."""
+        """The language of a code (``ti``), in the region of a locale (``ti-ER``) where that matters.
+
+        Raises ValidationError (``unknown_language``) with the known codes in ``details``.
+        """
+        language, _, region = code.partition("-")
         try:
-            return self._packs[code]
+            pack = self._packs[language]
+            return pack.regions.get(region, pack)
         except KeyError:
             raise ValidationError(
                 f"There is no language {code!r}; there are {', '.join(self._packs)}.",

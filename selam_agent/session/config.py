@@ -22,6 +22,7 @@ MAX_TEXT_INPUT = 4_000  # characters
 class SessionConfig:
     """A client's wishes, already checked for type and range by its door.
 
+    ``locale``: the language with its region, such as ``ti-ER``, where the client names one.
     ``vad_threshold``: RMS of a 20 ms frame in int16 units below which nothing counts as speech.
     ``interrupt_threshold``: in units of 30 ms of voiced speech that stop the agent.
     ``interruption``: by what the words mean, by energy alone, or not at all; None: the server's.
@@ -47,6 +48,7 @@ class SessionConfig:
 
     voice: str
     language: str | None = None
+    locale: str = ""
     instructions: str = ""
     greeting: str = ""
     vad_threshold: float = 600.0

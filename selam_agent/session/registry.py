@@ -104,7 +104,7 @@ class Registry:
         config = settle_translation(config, self._packs, self._engines, self._settings.translation)
         _check_length("instructions", config.instructions, MAX_INSTRUCTIONS)
         _check_length("greeting", config.greeting, MAX_GREETING)
-        speaker = choose(self._packs, self._engines, config.voice)
+        speaker = choose(self._packs, self._engines, config.voice, config.locale)
         allowance = self._accounts.allowance(owner)
         meter = self._meters.of(owner, allowance.audio_s_per_day)
         self._admit(owner, allowance.max_sessions, meter, replaces)

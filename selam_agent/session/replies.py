@@ -181,6 +181,7 @@ class Replies:
             tools=self._toolbox.tools if model.info.calls_tools else (),
             session_id=self._session_id,
             voice=speaker.model_voice,
+            locale=speaker.pack.locale,
         )
 
     def suggestions(self) -> tuple[str, ...]:
@@ -280,7 +281,7 @@ class Replies:
         if language == self.speaker.pack.code:
             return self.speaker
         try:
-            return choose_for(self._packs, self._engines, language, self._config.voice)
+            return choose_for(self._packs, self._engines, language, self._config.voice, self._config.locale)
         except SessionError as error:
             if language not in self._voiceless:
                 self._voiceless.add(language)
@@ -290,7 +291,7 @@ class Replies:
 
     def _voice_of(self, language: str) -> Speaker | None:
         try:
-            return choose_for(self._packs, self._engines, language, self._config.voice)
+            return choose_for(self._packs, self._engines, language, self._config.voice, self._config.locale)
         except SessionError:
             return None
 

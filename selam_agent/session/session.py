@@ -145,8 +145,8 @@ class Session:
         check_voice(house.packs, config.voice)
         check_language(house.packs, config.voice, config.language)
         config = settle_translation(config, house.packs, house.engines, house.settings.translation)
-        speaker = choose(self._house.packs, self._house.engines, config.voice)
-        told = {name: getattr(config, name) for name in {*changes, "voice", "language"}}
+        speaker = choose(self._house.packs, self._house.engines, config.voice, config.locale)
+        told = {name: getattr(config, name) for name in {*changes, "voice", "language"} - {"locale"}}
         self._inbox.post_bounded(messages.Update(config, speaker, told))
         self._wishes = config
 

@@ -64,9 +64,13 @@ def check_language(packs: Packs, voice: str, language: str | None) -> None:
         )
 
 
-def choose(packs: Packs, engines: Engines, voice: str) -> Speaker:
-    """Resolves a known voice. Raises SessionError when its model, or each of its engines, is missing."""
+def choose(packs: Packs, engines: Engines, voice: str, locale: str = "") -> Speaker:
+    """Resolves a known voice; its language is spoken as in this locale, if that is one of it.
+
+    Raises SessionError when its model, or each of its engines, is missing."""
     pack, entry = packs.voice(voice)
+    if locale.partition("-")[0] == pack.code:
+        pack = packs[locale]
     wanted = [str(parameters["engine"]) for parameters in entry.engines]
     if wanted[0] in SPEAKING_MODELS and wanted[0] not in engines.speaking_models:
         raise SessionError(
@@ -93,7 +97,7 @@ def choose(packs: Packs, engines: Engines, voice: str) -> Speaker:
     return Speaker(pack, entry, usable, model, own)
 
 
-def choose_for(packs: Packs, engines: Engines, language: str, wished: str) -> Speaker:
+def choose_for(packs: Packs, engines: Engines, language: str, wished: str, locale: str = "") -> Speaker:
     """A voice of this language: the wished one if it is, else one of the same gender, else any.
 
     Raises SessionError when none of them has its engine here.
@@ -105,7 +109,7 @@ def choose_for(packs: Packs, engines: Engines, language: str, wished: str) -> Sp
     unavailable: SessionError | None = None
     for voice in voices:
         try:
-            return choose(packs, engines, voice.name)
+            return choose(packs, engines, voice.name, locale)
         except SessionError as error:
             unavailable = unavailable or error
     assert unavailable is not None  # a pack has at least one voice

@@ -60,5 +60,5 @@ class Writers:
         return preamble(pack, now, template=self._preamble)
 
     def _english_preamble(self, request: ChatRequest) -> str:
-        english, region = self._packs[ENGLISH], self._packs[request.language]
+        english, region = self._packs[ENGLISH], self._packs[request.locale or request.language]
         return preamble(english, request.now, region, self._preamble)

@@ -185,6 +185,7 @@ def parse_update(data: object) -> dict[str, Any]:
 
 # Where a field of the configuration comes from, if not from the request's field of its name.
 _FROM: dict[str, set[str]] = {
+    "locale": {"language"},
     "interruption": {"interruption", "interrupt_response"},
     "interruption_delay_ms": {"interruption_delay"},
     "min_silence_ms": {"min_silence"},
@@ -201,6 +202,7 @@ def _common(wish: _Wishes) -> dict[str, Any]:
         )
     return {
         "language": _language(wish.language),
+        "locale": _locale(wish.language),
         "translation": wish.translation,
         "languages": _languages(wish.languages),
         "instructions": wish.instructions,
@@ -271,6 +273,13 @@ def _languages(texts: list[str]) -> tuple[str, ...]:
         problem = "each must be another language's code"
         raise ValidationError(f"languages: {problem}", details={"fields": {"languages": problem}})
     return tuple(code for code in codes if code is not None)
+
+
+def _locale(text: str) -> str:
+    """``am_et`` and ``am-Ethi-ET`` → ``am-ET``; nothing where no region is named."""
+    language, *subtags = text.strip().replace("_", "-").split("-")
+    region = next((each.upper() for each in subtags if len(each) == 2 and each.isalpha()), "")
+    return f"{language.lower()}-{region}" if region else ""
 
 
 def _language(text: str) -> str | None:

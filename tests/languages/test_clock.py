@@ -80,6 +80,30 @@ def test_say_time(code: str, at: time, both: bool, said: str) -> None:
     assert clock.say_time(at, PACKS[code], both=both) == said
 
 
+@pytest.mark.parametrize(
+    ("locale", "clock_kind", "nine", "today"),
+    [
+        ("am-ET", "ethiopian", "ከጠዋቱ 3 ሰዓት", "ዓርብ፣ 11 ኅዳር 2019"),
+        ("om-ET", "ethiopian", "ganama sa'aatii 3", "Jimaata, Sadaasa 11, 2019"),
+        ("ti-ET", "ethiopian", "ንግሆ ሰዓት 3", "ዓርቢ፣ 11 ሕዳር 2019"),
+        ("ti", "ethiopian", "ንግሆ ሰዓት 3", "ዓርቢ፣ 11 ሕዳር 2019"),
+        ("ti-ER", "international", "ንግሆ ሰዓት 9", "ዓርቢ፣ 20 ሕዳር 2026"),
+        ("so-SO", "international", "9:00 subaxnimo", "Jimce, 20 Nofembar 2026"),
+        ("en-GB", "international", "9:00 in the morning", "Friday, November 20, 2026"),
+    ],
+)
+def test_clock_and_calendar_go_by_the_region(locale: str, clock_kind: str, nine: str, today: str) -> None:
+    pack = PACKS[locale]
+    assert pack.clock == clock_kind and pack.code == locale[:2]
+    assert clock.say_time(time(9), pack) == nine
+    assert clock.say_date(date(2026, 11, 20), pack) == today
+    heard = clock.hours_meant(3, pack, "morning")
+    assert heard == ((9,) if clock_kind == "ethiopian" else (3,))
+    now = datetime(2026, 11, 20, 9, tzinfo=ZoneInfo(pack.timezone))
+    assert ("here people say" in clock.spoken_now(now, pack)) is (clock_kind == "ethiopian")
+    assert clock.spoken_now(now, pack).startswith("Friday 2026-11-20 09:00+03:00")
+
+
 def test_say_date() -> None:
     now = datetime(2026, 11, 20, 11)
     assert clock.say_date(now, PACKS["am"]) == "ዓርብ፣ 11 ኅዳር 2019"

@@ -100,7 +100,7 @@ def test_a_resume_needs_nothing_else() -> None:
 def test_wishes_of_an_update() -> None:
     assert parse_update({"voice": "aria", "instructions": ""}) == {"voice": "aria", "instructions": ""}
     assert parse_update({"min_silence": 300, "vad_threshold": 20.5, "language": "am-ET"}) == {
-        "min_silence_ms": 300, "vad_threshold": 20.5, "language": "am",
+        "min_silence_ms": 300, "vad_threshold": 20.5, "language": "am", "locale": "am-ET",
     }  # fmt: skip
     assert parse_update({"interrupt_response": False}) == {"interruption": "off"}
     for wrong, code in (({}, "nothing_to_change"), ({"output_format": "wav"}, "not_changeable")):
@@ -209,3 +209,21 @@ async def test_a_position_moves_what_was_heard(app: App) -> None:
         await client.emit("playback_position", {"reply_id": reply_id, "played_ms": 0})
         await client.emit("control", {"action": "interrupt"})
         assert (await client.wait("audio_end"))["spoken_text"] == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "language", "locale"),
+    [
+        ("ti-ER", "ti", "ti-ER"),
+        ("TI_er", "ti", "ti-ER"),
+        ("am-Ethi-ET", "am", "am-ET"),
+        ("ti", "ti", ""),
+        ("auto", None, ""),
+        ("", None, ""),
+    ],
+)
+def test_a_language_may_name_its_region(given: str, language: str | None, locale: str) -> None:
+    start = parse_start({"voice": "sami", "language": given}, "")
+    assert isinstance(start, Start)
+    assert (start.config.language, start.config.locale) == (language, locale)
+    assert parse_update({"language": given or "auto"})["locale"] == locale
