@@ -76,7 +76,13 @@ async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
 
 
 def _announce(app: App, port: int) -> None:
-    ready = {"event": "ready", "url": app.url, "port": port, "engines": recogniser_line(app.engines)}
+    ready = {
+        "event": "ready",
+        "url": app.url,
+        "port": port,
+        "engines": recogniser_line(app.engines),
+        "page": app.page_link(),
+    }
     sys.stdout.write(json.dumps(ready, ensure_ascii=False) + "\n")
     sys.stdout.flush()
 

@@ -23,11 +23,12 @@ class ServerFailed(Exception):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class LocalServer:
-    """Where the server listens, its key, and what it said about its engines."""
+    """Where the server listens, its key, what it said about its engines, and its page's one-time link."""
 
     url: str
     api_key: str
     engines: str
+    page: str = ""
 
 
 @contextlib.asynccontextmanager
@@ -61,7 +62,9 @@ async def local_server(
             )
         try:
             ready = await _ready(process, log)
-            yield LocalServer(url=ready["url"], api_key=key, engines=ready.get("engines", ""))
+            yield LocalServer(
+                url=ready["url"], api_key=key, engines=ready.get("engines", ""), page=ready.get("page") or ""
+            )
         finally:
             await _stop(process)
 

@@ -38,6 +38,7 @@ FLAGS = (
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
     "--remote-debugging-port=0",
+    "--host-resolver-rules=MAP selam.test 127.0.0.1",  # a name that is not this machine's own
 )
 
 
@@ -138,6 +139,13 @@ class Tab:
     async def click(self, selector: str) -> None:
         await self.run(f"document.querySelector({json.dumps(selector)}).click()")
 
+    async def mouse(self, kind: str, selector: str) -> None:
+        x, y = await self.run(
+            f"(({{ x, y, width, height }}) => [x + width / 2, y + height / 2])"
+            f"(document.querySelector({json.dumps(selector)}).getBoundingClientRect())"
+        )
+        await self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
     async def key(self, kind: str, key: str = " ", code: str = "Space") -> None:
         await self.send(
             "Input.dispatchKeyEvent", type=kind, key=key, code=code, text=key if kind == "keyDown" else ""
@@ -189,13 +197,6 @@ async def tab(
         page = Tab(socket)
         try:
             context = (await page.send("Target.createBrowserContext"))["browserContextId"]
-            origin = "/".join(url.split("/")[:3])
-            await page.send(
-                "Browser.grantPermissions",
-                permissions=["audioCapture"],
-                browserContextId=context,
-                origin=origin,
-            )
             target = await page.send("Target.createTarget", url="about:blank", browserContextId=context)
             attached = await page.send("Target.attachToTarget", targetId=target["targetId"], flatten=True)
             page.session = attached["sessionId"]

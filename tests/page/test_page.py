@@ -148,12 +148,16 @@ async def test_hold_to_talk_with_the_space_bar(
         await page.key("keyDown")
         await page.until("document.querySelector('#mic').ariaPressed === 'true'")
         await page.until("selamAgent.stats.firstVoiced.length")
-        await asyncio.sleep(len(voice["Hello."]) / RATE + 0.3)
+        await asyncio.sleep(len(voice["Hello."]) / RATE + 0.8)
         assert await page.run("document.querySelectorAll('#lines .caller:not(.interim)').length") == 0
         await page.key("keyUp")
         await said(page, "caller", "Hello.")
         await said(page, "agent", "How can I help?")
         assert not await page.run("selamAgent.microphone.sending")
+        await page.mouse("mousePressed", "#mic")
+        await page.until("selamAgent.microphone.sending")
+        await page.mouse("mouseReleased", "#mic")
+        await page.until("!selamAgent.microphone.sending")
         assert page.problems == []
 
 
@@ -167,6 +171,33 @@ async def test_a_refused_key_is_asked_for_again(browser: Chromium, server: Local
         await start(page, server.api_key, "none")
         await page.click("#end")
         await page.until("!document.querySelector('#after').hidden")
+        assert page.problems == []
+
+
+async def test_the_one_time_link_opens_the_page_and_opens_it_again(
+    browser: Chromium, server: LocalServer
+) -> None:
+    async with tab(browser, server.page) as page:
+        assert await page.run("location.hash === '' && document.querySelector('#key-field').hidden")
+        await start(page, "", "none")
+        await page.send("Page.reload")
+        await page.until("document.body?.dataset.state === 'idle'")
+        await start(page, "", "none")
+        assert page.problems == []
+    async with tab(browser, server.page) as page:
+        await page.click("#start")
+        told = await page.until("document.querySelector('#key-error').textContent")
+        assert "used or is too old" in told
+
+
+async def test_without_https_the_page_says_what_to_do_and_takes_text(
+    browser: Chromium, server: LocalServer
+) -> None:
+    async with tab(browser, server.url.replace("127.0.0.1", "selam.test")) as page:
+        assert await page.run("document.querySelector('#insecure').innerText.includes('--tls auto')")
+        await start(page, server.api_key, "none")
+        await chip(page, "Hello.")
+        await said(page, "agent", "How can I help?")
         assert page.problems == []
 
 

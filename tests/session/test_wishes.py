@@ -173,3 +173,44 @@ class TestPlaybackPosition:
                 assert it.outlet.all(events.AudioEnd)
 
         run(story())
+
+
+def test_the_level_of_the_microphone_for_those_who_ask() -> None:
+    async def story() -> None:
+        async with call(input_level=True, vad_threshold=500.0) as it:
+            begun = asyncio.get_running_loop().time()
+            await talk(it.session, speech(1000) + silence(1000))
+            passed = asyncio.get_running_loop().time() - begun
+            levels = it.outlet.all(events.InputLevel)
+            assert 5 <= len(levels) <= 10 * passed + 1
+            assert max(each.rms for each in levels) > 500 and levels[-1].rms < 100
+            assert any(each.voiced for each in levels) and not levels[-1].voiced
+            assert {each.gate for each in levels} == {500.0}
+        async with call() as it:
+            await talk(it.session, speech(500))
+            assert not it.outlet.all(events.InputLevel)
+
+    run(story())
+
+
+def test_what_can_be_said_now_for_those_who_ask() -> None:
+    async def story() -> None:
+        async with call("Tell me.", llm=FakeChatModel("Good day."), suggestions=True) as it:
+            await talk(it.session, TURN)
+            await it.until(events.AudioEnd)
+            await it.until(events.Suggestions, 2)  # at the start, and after the reply
+        async with call() as it:
+            await talk(it.session, TURN)
+            await it.until(events.AudioEnd)
+            assert not it.outlet.all(events.Suggestions)
+
+    run(story())
+
+
+def test_a_session_may_have_a_limit_of_its_own() -> None:
+    async def story() -> None:
+        async with call(max_session_s=60.0) as it:
+            await asyncio.sleep(61)
+            assert it.outlet.all(events.SessionEnded)[0].reason == "max_duration"
+
+    run(story())

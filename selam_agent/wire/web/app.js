@@ -14,7 +14,9 @@ import { Times } from "./times.js";
 const $ = (id) => document.querySelector(`#${id}`);
 const HEARD_FOR_MS = 400; // the state says "hearing you" so long after the last voiced sound
 const REJECTIONS = 2;
-const SILENCE = new Int16Array(2 * 16000); // after a released button: the turn is over, no need to wait for it
+// Whoever holds the button may pause so long; letting go ends the turn, and at once: the silence is sent, not waited for.
+const HELD_PAUSE_MS = 2500;
+const SILENCE = new Int16Array(16 * (HELD_PAUSE_MS + 200));
 const TRAFFIC_EVERY_MS = 1000;
 const TRAFFIC_AFTER_MINUTES = 0.07; // before, a rate would say nothing
 
@@ -80,6 +82,7 @@ async function start() {
     input_level: true,
     suggestions: true,
     decisions: true,
+    ...(mode === "hold" ? { min_silence: HELD_PAUSE_MS, max_silence: HELD_PAUSE_MS } : {}),
   });
   line("line_connecting");
 }
