@@ -109,7 +109,7 @@ class Llm(Section):
     first_token_timeout_s: float = 15.0
     total_timeout_s: float = 60.0
     flow: str = "clinic_booking"
-    # Instead of the packs' own (docs/languages.md); may use {language} and {now}; empty: none.
+    # Instead of the packs' own (docs/translation.md); may use {language} and {now}; empty: none.
     preamble: str | None = None
 
     @field_validator("preamble")
@@ -141,7 +141,7 @@ class Tts(Section):
 
 
 class Translation(Section):
-    """Translation (docs/languages.md). ``engine``: auto (the language model), llm or import:….
+    """Translation (docs/translation.md). ``engine``: auto (the language model), llm or import:….
 
     ``mode`` and ``languages`` are for clients that do not name any.
     """

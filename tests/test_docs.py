@@ -157,14 +157,14 @@ def test_every_page_is_in_the_menu() -> None:
 
 
 def test_the_preamble_is_the_packs() -> None:
-    (shown,) = blocks("languages", "text")
+    (shown,) = blocks("translation", "text")
     assert shown.strip() == packs.load()["en"].preamble.strip()
     now = datetime(2026, 11, 20, 11, tzinfo=ZoneInfo("Africa/Addis_Ababa"))
-    assert f'"{spoken_now(now, packs.load()["am"])}"' in " ".join(PAGES["languages"].split())
+    assert f'"{spoken_now(now, packs.load()["am"])}"' in " ".join(PAGES["translation"].split())
 
 
-def test_settings_of_the_languages_page_are_accepted(tmp_path: Path) -> None:
-    for block in blocks("languages", "toml"):
+def test_settings_of_the_translation_page_are_accepted(tmp_path: Path) -> None:
+    for block in blocks("translation", "toml"):
         path = tmp_path / "selam.toml"
         path.write_text(block, encoding="utf-8")
         load(path, environ={})

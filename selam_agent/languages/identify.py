@@ -11,10 +11,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import pycld2
-
 from selam_agent.languages.lexicon import LETTERS, LOANS, MARKS, WORDS
 from selam_agent.languages.normalise import words
+
+try:
+    import pycld2
+except ImportError:  # Linux on ARM has no wheel of it
+    pycld2 = None
 
 _ETHIOPIC = re.compile("[\u1200-\u139f\u2d80-\u2ddf\uab00-\uab2f]")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
@@ -139,7 +142,7 @@ def _scores(heard: tuple[str, ...], fitting: Sequence[str], script: str) -> dict
 
 def _cld2(heard: tuple[str, ...], fitting: Sequence[str]) -> str | None:
     """The likeliest of the languages that fit; None for texts that are too short, or in none of them."""
-    if len(heard) < _CLD2_WORDS or sum(map(len, heard)) < _CLD2_LETTERS:
+    if pycld2 is None or len(heard) < _CLD2_WORDS or sum(map(len, heard)) < _CLD2_LETTERS:
         return None
     try:
         _, _, guesses = pycld2.detect(" ".join(heard), isPlainText=True, bestEffort=True)
