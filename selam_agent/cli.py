@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from selam_agent import __version__
+from selam_agent.cli_models import models_app
 
 if TYPE_CHECKING:
     from selam_agent.store import KeyStore
@@ -21,6 +22,7 @@ main_app = typer.Typer(
 )
 keys_app = typer.Typer(help="Create, list and revoke the keys that open the server.", no_args_is_help=True)
 main_app.add_typer(keys_app, name="keys")
+main_app.add_typer(models_app, name="models")
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="Settings file; without it ./selam.toml, if it is there.")
