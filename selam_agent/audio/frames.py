@@ -24,6 +24,8 @@ class Framer:
 
         The result is a view of ``pcm`` when nothing was carried.
         """
+        if not len(self._rest) and not len(pcm) % FRAME_SAMPLES:
+            return pcm.reshape(-1, FRAME_SAMPLES)
         if len(self._rest):
             pcm = np.concatenate((self._rest, pcm))
         whole = len(pcm) - len(pcm) % FRAME_SAMPLES

@@ -91,6 +91,11 @@ class ByteCarry:
         self._unit = unit
         self._rest = b""
 
+    @property
+    def holds(self) -> bool:
+        """Whether part of a unit waits for its rest."""
+        return bool(self._rest)
+
     def push(self, data: bytes) -> bytes:
         """Returns the longest run of whole units available now."""
         if self._rest:

@@ -110,12 +110,15 @@ class Ears:
             heard = self._gate.feed(clean)
             self._kept.append((self._next_ms, heard.audio))
             self._next_ms += len(part) * FRAME_MS
-            voiced, fading = heard.voiced, heard.fading
+            verdicts = [(each.voiced, each.fading) for each in heard.frames]
             if suspect is not None:
-                voiced, fading = voiced & ~suspect, fading & ~suspect
-            self._loudest = max(self._loudest, float(heard.rms.max(initial=0.0)))
-            self._any_voiced = self._any_voiced or bool(voiced.any())
-            yield list(zip(voiced.tolist(), fading.tolist(), strict=True))
+                verdicts = [
+                    (False, False) if is_echo else verdict
+                    for verdict, is_echo in zip(verdicts, suspect.tolist(), strict=True)
+                ]
+            self._loudest = max(self._loudest, *(each.rms for each in heard.frames))
+            self._any_voiced = self._any_voiced or any(voiced for voiced, _ in verdicts)
+            yield verdicts
 
     def take(self, start_ms: int, end_ms: int) -> Pcm16:
         """The audio between two audio times, as far as it is kept: int16 [n]."""

@@ -44,12 +44,14 @@ class Inbox:
     def __init__(self) -> None:
         self._waiting: deque[Message] = deque()
         self._bytes = 0
-        self._wake = asyncio.Event()
+        # What the actor sleeps on; an asyncio.Event would cost a future and a queue of its own each time.
+        self._sleeper: asyncio.Future[None] | None = None
 
     def post(self, message: Message) -> None:
         """For what is bounded by itself: reports of replies and engines, timers, the end."""
         self._waiting.append(message)
-        self._wake.set()
+        if self._sleeper is not None and not self._sleeper.done():
+            self._sleeper.set_result(None)
 
     def post_bounded(self, message: Message) -> None:
         """For what a client sends. Raises SessionError when there is too much of it."""
@@ -72,8 +74,11 @@ class Inbox:
     async def next(self) -> Message:
         """The oldest message, when there is one."""
         while not self._waiting:
-            self._wake.clear()
-            await self._wake.wait()
+            self._sleeper = asyncio.get_running_loop().create_future()
+            try:
+                await self._sleeper
+            finally:
+                self._sleeper = None
         message = self._waiting.popleft()
         if isinstance(message, Heard):
             self._bytes -= len(message.data)

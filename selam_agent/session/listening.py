@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-import numpy as np
-
 from selam_agent import events
 from selam_agent.dialogue import decisions
 from selam_agent.dialogue.completeness import Ending
@@ -74,16 +72,17 @@ class Listening:
 
     async def hear(self, message: Heard, *, discard: bool) -> float:
         """Audio has arrived. With ``discard`` only the stream's state goes on. Returns its seconds."""
-        pcm = np.zeros(0, np.int16)
+        samples = 0
         try:
             # A recorder's stream is decoded even when nobody listens: its state must go on.
             pcm = await self._decode(message)
-            if not self.on or discard or not len(pcm):
-                return len(pcm) / SAMPLE_RATE
+            samples = len(pcm)
+            if not self.on or discard or not samples:
+                return samples / SAMPLE_RATE
             self._ears.admit(pcm, message.arrived)
         except SelamError as error:
             self._emit(events.ErrorEvent.of(error))
-            return len(pcm) / SAMPLE_RATE
+            return samples / SAMPLE_RATE
         self.turns.known.recorder = self._ears.recorder
         arrived = message.arrived * 1000
         for number, verdicts in enumerate(self._ears.listen(pcm, arrived)):
@@ -100,7 +99,7 @@ class Listening:
         self._mind_silence()
         self._warn_if_quiet()
         self._tell_level(message.arrived)
-        return len(pcm) / SAMPLE_RATE
+        return samples / SAMPLE_RATE
 
     async def _decode(self, message: Heard) -> Pcm16:
         audio = (message.data, message.format, message.sample_rate)
@@ -224,6 +223,8 @@ class Listening:
         self._recognition.interim(speech.turn, speech.revision, audio)
 
     def _mind_silence(self) -> None:
+        if not self._silence.asks:
+            return
         busy = self.turns.open_speech is not None or not self._answering.idle
         prompt = self._silence.at(self.turns.audio_ms, busy=busy)
         says = self._replies.speaker.pack.says

@@ -23,6 +23,11 @@ class Silence:
         self._since_ms = 0
         self._asked = False
 
+    @property
+    def asks(self) -> bool:
+        """Whether it ever asks."""
+        return self._prompt_ms > 0
+
     def caller_spoke(self) -> None:
         """The next silence begins with the question again."""
         self._asked = False
