@@ -52,6 +52,7 @@ class Actor:
         self._line = line
         self._inbox = inbox
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
         self._toolbox = parts.toolbox
         self._replies = parts.replies
         self._answering = parts.answering
@@ -297,11 +298,12 @@ class Actor:
             packets = self._listening.turns.next_deadline
             if packets is not None:
                 due = min(due, packets / 1000)
-        if self._timer is not None and not self._timer.cancelled() and self._timer.when() <= due:
-            return
         if self._timer is not None:
+            if self._timer_due <= due:
+                return
             self._timer.cancel()
-        self._timer = self._loop.call_at(due, self._on_timer)
+        # uvloop's handle of a timer that is due already cannot say when.
+        self._timer, self._timer_due = self._loop.call_at(due, self._on_timer), due
 
     def _on_timer(self) -> None:
         self._timer = None
