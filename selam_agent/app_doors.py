@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,11 +25,12 @@ from selam_agent.wire.api.routes import PREFIXES, Api
 from selam_agent.wire.assemblyai.door import AssemblyAIDoor
 from selam_agent.wire.limits import Limits
 from selam_agent.wire.tokens import TemporaryTokens
+from selam_agent.wire.twilio.door import PATH, TwilioDoor
 
 log = logging.getLogger(__name__)
 
 # These ask for the key themselves.
-PATHS = ("/v1/ws", "/v1/realtime", *PREFIXES)
+PATHS = ("/v1/ws", "/v1/realtime", PATH, *PREFIXES)
 
 
 class Doors:
@@ -70,9 +72,19 @@ class Doors:
             limits=limits,
             metrics=metrics,
             find_agent=self._find_agent,
-            described=lambda id_, agent_id, config: self._records.describe(
-                id_, agent_id=agent_id, config=config
-            ),
+            described=self._describe,
+        )
+        self.twilio = TwilioDoor(
+            self._settings.twilio,
+            registry=registry,
+            packs=packs,
+            keys=keys,
+            tokens=tokens,
+            limits=limits,
+            metrics=metrics,
+            public_url=self._settings.server.public_url,
+            find_agent=self._find_agent,
+            described=self._describe,
         )
         self._keys, self._tokens = keys, tokens
 
@@ -103,16 +115,20 @@ class Doors:
         """After ``open``."""
         self.assemblyai.attach(app)
         self.api.attach(app)
+        self.twilio.attach(app)
 
     @property
     def connections(self) -> int:
-        return self.assemblyai.connections
+        return self.assemblyai.connections + self.twilio.connections
 
     async def aclose(self) -> None:
         """Says goodbye to the clients and writes what is to be remembered."""
-        await self.assemblyai.aclose()
+        await asyncio.gather(self.assemblyai.aclose(), self.twilio.aclose())
         await self._stored.aclose()
         await self._database.aclose()
+
+    def _describe(self, session_id: str, agent_id: str | None, config: Mapping[str, Any]) -> None:
+        self._records.describe(session_id, agent_id=agent_id, config=config)
 
     async def _find_agent(self, owner: str, agent_id: str) -> Mapping[str, Any] | None:
         agent = await self._agents.get(owner, agent_id)

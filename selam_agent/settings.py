@@ -259,6 +259,23 @@ class Records(Section):
     keep: Keep = "metadata"
 
 
+class Twilio(Section):
+    """Telephone calls over Twilio Media Streams; the door is closed without ``auth_token``.
+
+    ``key``: id of the key whose limits and stored agents count; empty: the first of tier OWNER.
+    The others are for calls that choose nothing themselves.
+    """
+
+    auth_token: str = ""
+    key: str = ""
+    agent: str = ""
+    voice: str = ""
+    language: str = ""
+    greeting: str = ""
+    instructions: str = ""
+    max_calls: int = Field(64, ge=1)
+
+
 class Log(Section):
     """What is written to standard error. What callers say is written at ``debug`` only, audio never."""
 
@@ -279,4 +296,5 @@ class Settings(Section):
     audio: Audio = Audio()
     turns: Turns = Turns()
     records: Records = Records()
+    twilio: Twilio = Twilio()
     log: Log = Log()

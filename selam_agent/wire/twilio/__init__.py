@@ -1,0 +1,1 @@
+"""Twilio Media Streams: telephone calls, as JSON over a WebSocket at ``/twilio``."""
