@@ -21,7 +21,7 @@ from selam_agent.store_agents import AgentStore
 from selam_agent.store_database import Database
 from selam_agent.store_records import RecordStore
 from selam_agent.wire.api.agents import session_object
-from selam_agent.wire.api.routes import PREFIXES, Api
+from selam_agent.wire.api.routes import DOCUMENT, PREFIXES, Api
 from selam_agent.wire.assemblyai.door import AssemblyAIDoor
 from selam_agent.wire.limits import Limits
 from selam_agent.wire.tokens import TemporaryTokens
@@ -30,7 +30,7 @@ from selam_agent.wire.twilio.door import PATH, TwilioDoor
 log = logging.getLogger(__name__)
 
 # These ask for the key themselves.
-PATHS = ("/v1/ws", "/v1/realtime", PATH, *PREFIXES)
+PATHS = ("/v1/ws", "/v1/realtime", PATH, DOCUMENT, *PREFIXES)
 
 
 class Doors:

@@ -218,6 +218,21 @@ def voices(
     Console().print(table)
 
 
+@main_app.command()
+def schema(
+    pages: Annotated[
+        Path | None, typer.Option(help="Write the reference pages into this folder instead.")
+    ] = None,
+) -> None:
+    """Print the OpenAPI document of the REST routes, with the schemas of the WebSocket's events."""
+    from selam_agent.programs import reference
+
+    if pages is not None:
+        reference.write(pages)
+    else:
+        typer.echo(reference.document())
+
+
 @keys_app.command("create")
 def create_key(
     tier: Annotated[

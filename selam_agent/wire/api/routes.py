@@ -19,12 +19,14 @@ from selam_agent.wire import auth
 from selam_agent.wire.api import models
 from selam_agent.wire.api.agents import AgentRoutes, rfc3339
 from selam_agent.wire.api.envelope import ApiError, answer, body_of, told
+from selam_agent.wire.api.openapi import document
 from selam_agent.wire.api.sessions import SessionRoutes
 from selam_agent.wire.tokens import TemporaryTokens
 
 log = logging.getLogger(__name__)
 
 PREFIXES = ("/v1/agents", "/v1/sessions", "/v1/token", "/v1/builtin-tools")
+DOCUMENT = "/openapi.json"
 _KEY = web.RequestKey("selam_key", Key)
 
 
@@ -61,6 +63,7 @@ class Api:
         router.add_get("/v1/token", self._token)
         router.add_post("/v1/tokens", self._expiring_token)
         router.add_get("/v1/builtin-tools", self._builtin_tools)
+        router.add_get(DOCUMENT, self._document)
 
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -131,6 +134,9 @@ class Api:
         wish = await body_of(request, models.TokenRequest, optional=True)
         token = self._tokens.create(request[_KEY], expires_in_seconds=wish.expires_in_seconds)
         return answer({"token": token, "expires_at": rfc3339(time.time() + wish.expires_in_seconds)})
+
+    async def _document(self, _: web.Request) -> web.Response:
+        return answer(document())
 
     async def _builtin_tools(self, _: web.Request) -> web.Response:
         return answer({"builtin_tools": []})

@@ -33,6 +33,7 @@ FATAL = frozenset(
 _SAME = {
     # of ours → of theirs
     "shutting_down": "at_capacity",
+    "audio_quota_exceeded": "concurrency_exceeded",
     "overloaded": "internal_error",
     "voice_language_mismatch": "invalid_config",
     "voice_unavailable": "invalid_value",

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from selam_agent.ports import SpeechChunk, SynthesisRequest, Text, ToolCall
+from selam_agent.wire.assemblyai import schema
 from tests.fakes import FakeChatModel, FakeSynthesizer, silence, speech
 from tests.session.calls import LONG, TURN
 from tests.session.test_tools import ToolModel, asks
@@ -43,6 +44,7 @@ FIELDS = {
     },
     "tool.call": {"call_id", "name", "arguments", "args"},
 }
+SCHEMA = schema.events(schema.ServerEvent)
 REPLY = ["reply.started", "reply.audio", "transcript.agent.delta", "transcript.agent", "reply.done"]
 
 Story = Callable[[House, Line], Coroutine[Any, Any, None]]
@@ -57,7 +59,7 @@ def play(story: Story, *said: Any, legacy: bool = False, **options: Any) -> None
             await story(at, line)
             for _, frame in line.wire.frames:
                 assert set(frame) - {"type", "timestamp"} == FIELDS[frame["type"]], frame
-                assert isinstance(frame["timestamp"], float)
+                SCHEMA[frame["type"]].model_validate(frame)
             if line.connection.started:
                 line.connection.lost(left=True)
 
