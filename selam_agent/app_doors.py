@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from selam_agent import events
+from selam_agent import __version__, events
 from selam_agent.errors import SettingsError
 from selam_agent.languages.packs import Packs
 from selam_agent.metrics import Metrics
@@ -107,6 +107,7 @@ class Doors:
             agents=self._agents,
             records=self._stored,
             public_url=self._settings.server.public_url,
+            version=__version__,
             fits=self.assemblyai.fits,
             changed=self.assemblyai.agent_changed,
         )

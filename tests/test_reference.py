@@ -33,6 +33,7 @@ def test_every_route_is_in_the_document() -> None:
         agents=nothing,  # type: ignore[arg-type]
         records=nothing,  # type: ignore[arg-type]
         public_url="",
+        version="1",
         fits=lambda given: None,
         changed=lambda agent_id, given: None,
     ).attach(app)
@@ -46,7 +47,7 @@ def test_every_route_is_in_the_document() -> None:
 
 
 def test_the_document_holds_together() -> None:
-    document = openapi.document()
+    document = openapi.document("1")
     assert document["openapi"].startswith("3.1")
     text = json.dumps(document)
     for name in document["components"]["schemas"]:
@@ -57,7 +58,7 @@ def test_the_document_holds_together() -> None:
 
 def test_the_command_prints_it(tmp_path: Path) -> None:
     printed = json.loads(CliRunner().invoke(main_app, ["schema"]).stdout)
-    assert printed["paths"] == openapi.document()["paths"]
+    assert printed["paths"] == openapi.document("1")["paths"]
     assert "session.update" in printed["x-events"]["client"] and "tool.call" in printed["x-events"]["server"]
     CliRunner().invoke(main_app, ["schema", "--pages", str(tmp_path)])
     assert {each.name for each in tmp_path.iterdir()} == set(reference.pages())

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from selam_agent import events
+from selam_agent import __version__, events
 from selam_agent.wire.api import openapi
 from selam_agent.wire.assemblyai import schema
 
@@ -32,7 +32,7 @@ def write(folder: Path) -> None:
 
 def document() -> str:
     """The OpenAPI document, and the schemas of the WebSocket's events under ``x-events``."""
-    made = openapi.document()
+    made = openapi.document(__version__)
     made["x-events"] = {
         direction: {name: model.model_json_schema() for name, model in schema.events(base).items()}
         for direction, base in (("client", schema.ClientEvent), ("server", schema.ServerEvent))

@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from selam_agent import __version__
 from selam_agent.wire.api import models
 
 
@@ -109,8 +108,8 @@ OPERATIONS = (
 )
 
 
-def document() -> dict[str, Any]:
-    """The whole document; the same for every server of this version."""
+def document(version: str) -> dict[str, Any]:
+    """The whole document of the server at this ``version``."""
     used: set[type[BaseModel]] = {models.Error}
     for each in OPERATIONS:
         used |= {model for model in (each.body, each.answer, each.query) if model is not None}
@@ -126,7 +125,7 @@ def document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "selam-agent",
-            "version": __version__,
+            "version": version,
             "description": "Stored agents, tokens and session records.",
         },
         "security": [{"key": []}],

@@ -41,10 +41,12 @@ class Api:
         agents: AgentStore,
         records: RecordStore,
         public_url: str,
+        version: str,
         fits: Callable[[Mapping[str, Any]], None],
         changed: Callable[[str, Mapping[str, Any]], None],
     ) -> None:
         self._keys = keys
+        self._version = version
         self._tokens = tokens
         self._agents = AgentRoutes(agents, owner_of=_owner_of, fits=fits, changed=changed)
         self._sessions = SessionRoutes(records, owner_of=_owner_of, public_url=public_url)
@@ -136,7 +138,7 @@ class Api:
         return answer({"token": token, "expires_at": rfc3339(time.time() + wish.expires_in_seconds)})
 
     async def _document(self, _: web.Request) -> web.Response:
-        return answer(document())
+        return answer(document(self._version))
 
     async def _builtin_tools(self, _: web.Request) -> web.Response:
         return answer({"builtin_tools": []})
