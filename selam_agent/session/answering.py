@@ -230,7 +230,7 @@ class Answering:
         if self._replies.current is None and not self._waiting:
             self._use_or_drop(turn, text, heard)
             if turn.reply is None:
-                speaker = self._replies.speaker_for(self._tongues.answer(turn.transcript))
+                speaker = self._replies.voices.to_answer_in(self._tongues.answer(turn.transcript))
                 turn.reply = self._replies.ask(text, turn.turn, speaker, heard=heard)
                 turn.reply_text = text
         self._on_words(turn.turn, turn.revision, judge(text, self._packs[heard]))
@@ -269,7 +269,7 @@ class Answering:
         self._emit_transcription(turn, heard, is_final=True)
         self._use_or_drop(turn, text, heard)
         reason = "interpreter" if self._tongues.interpreting else "caller_language"
-        self._replies.follow(self._tongues.settle(turn.transcript), reason)
+        self._replies.voices.follow(self._tongues.settle(turn.transcript), reason)
         if turn.muted:
             turn.drop_reply(self._clock())
             self._replies.history.caller_said(text)

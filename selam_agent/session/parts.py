@@ -23,6 +23,7 @@ from selam_agent.session.room import Room
 from selam_agent.session.speaker import Speaker
 from selam_agent.session.tasks import Tasks
 from selam_agent.session.tools import Toolbox
+from selam_agent.session.voices import Voices
 from selam_agent.session.writers import Writers
 from selam_agent.settings import Settings
 
@@ -76,10 +77,9 @@ def assemble(
         session_id=session_id,
         config=config,
         engines=house.engines,
-        packs=house.packs,
         timings=timings,
         writers=Writers(house.engines, house.packs, house.settings),
-        speaker=speaker,
+        voices=Voices(config, house.engines, house.packs, speaker, line.send),
         toolbox=toolbox,
         phrases=house.phrases,
         room=room,

@@ -12,20 +12,18 @@ from zoneinfo import ZoneInfo
 
 from selam_agent import events
 from selam_agent.dialogue.history import History
-from selam_agent.errors import SessionError
 from selam_agent.events_signals import Trigger
-from selam_agent.languages.packs import Packs
 from selam_agent.ports import ChatRequest, Message
 from selam_agent.session.answer import Answer, Filler
 from selam_agent.session.config import Engines, SessionConfig
-from selam_agent.session.handover import Fallback
 from selam_agent.session.pending import PendingTurn
 from selam_agent.session.phrases import Phrases
 from selam_agent.session.reply import Audible, Over, Reply
 from selam_agent.session.room import Room
-from selam_agent.session.speaker import Speaker, choose_for
+from selam_agent.session.speaker import Speaker
 from selam_agent.session.tasks import Tasks
 from selam_agent.session.tools import Toolbox
+from selam_agent.session.voices import Voices
 from selam_agent.session.writers import Writers
 from selam_agent.settings import Turns
 
@@ -42,10 +40,9 @@ class Replies:
         session_id: str,
         config: SessionConfig,
         engines: Engines,
-        packs: Packs,
         timings: Turns,
         writers: Writers,
-        speaker: Speaker,
+        voices: Voices,
         toolbox: Toolbox,
         phrases: Phrases,
         room: Room,
@@ -57,7 +54,6 @@ class Replies:
         self._session_id = session_id
         self._config = config
         self._engines = engines
-        self._packs = packs
         self._timings = timings
         self._toolbox = toolbox
         self._phrases = phrases
@@ -71,13 +67,9 @@ class Replies:
         self._pauses: set[str] = set()
         # Why the session ends when a certain reply has been heard.
         self._last_words: tuple[Reply, str] | None = None
-        self.speaker = speaker
+        self.voices = voices
         self.history = History()
         self.current: tuple[Reply, PendingTurn | None] | None = None
-        # Engines that have failed the session's voices.
-        self._failed: set[str] = set()
-        # Languages that none of this server's engines speaks.
-        self._voiceless: set[str] = set()
         # A reply that nothing the caller says may stop.
         self._protected: Reply | None = None
 
@@ -276,61 +268,17 @@ class Replies:
 
     # ------------------------------------------------------------ voices and wishes
 
-    def speaker_for(self, language: str) -> Speaker:
-        """A voice of this language; where there is none the present one, with a warning the first time."""
-        if language == self.speaker.pack.code:
-            return self.speaker
-        try:
-            return choose_for(self._packs, self._engines, language, self._config.voice, self._config.locale)
-        except SessionError as error:
-            if language not in self._voiceless:
-                self._voiceless.add(language)
-                message = f"{error.message} The answer comes in {self.speaker.pack.name}."
-                self._emit(events.Notice(code=error.code, message=message, details=error.details or {}))
-            return self.speaker
-
-    def _voice_of(self, language: str) -> Speaker | None:
-        try:
-            return choose_for(self._packs, self._engines, language, self._config.voice, self._config.locale)
-        except SessionError:
-            return None
-
-    def follow(self, language: str, reason: str) -> None:
-        """The agent answers in this language, with a voice of it; ``reason`` as in ``VoiceChanged``."""
-        self._change_voice(self.speaker_for(language), reason)
+    @property
+    def speaker(self) -> Speaker:
+        """The voice that speaks now."""
+        return self.voices.speaker
 
     def configure(self, config: SessionConfig, speaker: Speaker) -> None:
         """New wishes of the client, for the replies from now on."""
         self._config = config
-        self._change_voice(speaker, "client")
+        self.voices.configure(config, speaker)
 
     # ------------------------------------------------------------ inside
-
-    def _change_voice(self, speaker: Speaker, reason: str) -> None:
-        old, self.speaker = self.speaker, speaker
-        if speaker.voice.name != old.voice.name:
-            self._emit(
-                events.VoiceChanged(
-                    old_voice=old.voice.name,
-                    new_voice=speaker.voice.name,
-                    language=speaker.pack.code,
-                    reason=reason,
-                )
-            )
-
-    def _fell_back(self, fallback: Fallback) -> None:
-        """Told once per engine and session: the voice keeps its name and language, not its sound."""
-        if fallback.failed in self._failed:
-            return
-        self._failed.add(fallback.failed)
-        self._emit(
-            events.Notice(
-                code="voice_engine_failed",
-                message=f"The voice engine {fallback.failed} does not answer as it should; "
-                f"{fallback.instead} speaks instead.",
-                details={"engine": fallback.failed, "instead": fallback.instead, "reason": fallback.reason},
-            )
-        )
 
     def _next_id(self) -> str:
         return f"resp_{token_hex(16)}"
@@ -351,8 +299,8 @@ class Replies:
             tasks=self._tasks,
             emit=self._emit,
             report=self._report,
-            on_fallback=self._fell_back,
-            voice_of=self._voice_of,
+            on_fallback=self.voices.fell_back,
+            voice_of=self.voices.of,
         )
         reply.begin()
         return reply

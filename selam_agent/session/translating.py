@@ -11,7 +11,7 @@ from selam_agent.errors import EngineError, SelamError
 from selam_agent.languages.carry_hours import carry_hours
 from selam_agent.languages.identify import clearly_not
 from selam_agent.languages.masking import mask, restore
-from selam_agent.languages.packs import Packs
+from selam_agent.languages.packs import Pack, Packs
 from selam_agent.ports import Break, Caution, ChatItem, Language, Text, TranslationRequest, Translator
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,8 @@ class Translating:
         self._translator = translator
         self._packs = packs
         self._deadline_s = deadline_s
+        # The region of one of the languages, such as ``ti-ER``, where the client names it.
+        self.locale = ""
         self._ordinary = frozenset(
             word
             for pack in packs
@@ -57,9 +59,9 @@ class Translating:
     async def translate(self, text: str, source: str, target: str) -> Translated:
         """Never raises but for cancellation."""
         text = text.strip()
-        masked = mask(carry_hours(text, self._packs[source], self._packs[target]), self._ordinary)
+        masked = mask(carry_hours(text, self._pack(source), self._pack(target)), self._ordinary)
         if source == target or not masked.words:
-            return Translated(text, target)
+            return Translated(restore(masked.text, masked.hidden) or text, target)
         loop = asyncio.get_running_loop()
         end = loop.time() + self._deadline_s
         reason = ""
@@ -96,3 +98,6 @@ class Translating:
             {"from": source, "to": target, "reason": reason},
         )
         return Translated(text, source, caution)
+
+    def _pack(self, language: str) -> Pack:
+        return self._packs[self.locale if self.locale.partition("-")[0] == language else language]

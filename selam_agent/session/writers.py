@@ -34,6 +34,8 @@ class Writers:
     def writer(self, config: SessionConfig, heard: str | None, speaker: Speaker) -> ChatModel:
         """Writes the answer to words in ``heard``, or of its own accord, in the speaker's language."""
         target = speaker.pack.code
+        if self._translating is not None:
+            self._translating.locale = config.locale
         if heard is not None and config.translation == "interpreter" and self._translating is not None:
             return Interpreter(self._translating, heard, target)
         model = speaker.model or self._model

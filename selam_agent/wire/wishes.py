@@ -185,7 +185,7 @@ def parse_update(data: object) -> dict[str, Any]:
 
 # Where a field of the configuration comes from, if not from the request's field of its name.
 _FROM: dict[str, set[str]] = {
-    "locale": {"language"},
+    "locale": {"language", "languages"},
     "interruption": {"interruption", "interrupt_response"},
     "interruption_delay_ms": {"interruption_delay"},
     "min_silence_ms": {"min_silence"},
@@ -202,7 +202,7 @@ def _common(wish: _Wishes) -> dict[str, Any]:
         )
     return {
         "language": _language(wish.language),
-        "locale": _locale(wish.language),
+        "locale": next(filter(None, map(_locale, (wish.language, *wish.languages))), ""),
         "translation": wish.translation,
         "languages": _languages(wish.languages),
         "instructions": wish.instructions,

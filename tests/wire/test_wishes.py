@@ -48,8 +48,8 @@ def tool(**changes: Any) -> dict[str, Any]:
         ({"interim": False, "end_call": True}, {"interim": False, "end_call": True}),
         ({}, {"translation": None, "languages": ()}),
         (
-            {"translation": "interpreter", "languages": ["so-SO", "EN"]},
-            {"translation": "interpreter", "languages": ("so", "en")},
+            {"translation": "interpreter", "languages": ["ti-ER", "EN"]},
+            {"translation": "interpreter", "languages": ("ti", "en"), "locale": "ti-ER"},
         ),
         ({"tools": [tool(description="Sky.")]}, {"tools": (tool(description="Sky."),)}),
     ],
