@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from selam_agent import __version__
+from selam_agent import __version__, cli_operator
 from selam_agent.cli_models import models_app
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ main_app = typer.Typer(
 keys_app = typer.Typer(help="Create, list and revoke the keys that open the server.", no_args_is_help=True)
 main_app.add_typer(keys_app, name="keys")
 main_app.add_typer(models_app, name="models")
+main_app.command()(cli_operator.doctor)
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="Settings file; without it ./selam.toml, if it is there.")
