@@ -6,6 +6,9 @@ const KNOWN = {
   too_quiet: "n_too_quiet",
   instructions_ignored: "n_instructions_ignored",
   at_capacity: "n_full",
+  concurrency_exceeded: "n_full",
+  audio_quota_exceeded: "n_quota",
+  shutting_down: "n_end_shutdown",
   resume_only: "n_token",
   token_used: "n_token",
   token_expired: "n_token",
@@ -53,7 +56,7 @@ export class Notices {
   server({ code = "", message }, kind) {
     const name = KNOWN[code];
     if (name) this.tell(name, {}, { kind });
-    else this.tell("n_error", { message }, { kind });
+    else this.tell(kind === "bad" ? "n_error" : "n_warning", { message }, { kind });
   }
 
   clear() {
