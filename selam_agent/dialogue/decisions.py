@@ -92,12 +92,16 @@ class Commit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speculate:
-    """A pause that may be the end: transcribe from ``start_ms`` to ``end_ms`` and prepare an answer."""
+    """A pause that may be the end: transcribe from ``start_ms`` to ``end_ms`` and prepare an answer.
+
+    ``spoken_ms``: from the first voiced frame to the acoustic end.
+    """
 
     turn: int
     revision: int
     start_ms: int
     end_ms: int
+    spoken_ms: int
     reason: Literal["pause", "no_packets"] = "pause"
 
 

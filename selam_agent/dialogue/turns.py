@@ -291,6 +291,7 @@ class TurnTaker:
         self._open = Utterance(
             turn=self._turn,
             start_ms=max(self._closed_ms, first_voiced - self.settings.pre_roll_ms),
+            onset_ms=first_voiced,
             last_sound_ms=self._audio_ms,
             last_sound_arrived=arrived,
             voiced_ms=FRAME_MS * sum(recent),

@@ -16,7 +16,9 @@ class Utterance:
     """Times are audio time (ms) unless named otherwise."""
 
     turn: int
+    # With what was heard just before the onset.
     start_ms: int
+    onset_ms: int
     last_sound_ms: int
     last_sound_arrived: float
     voiced_ms: int
@@ -73,7 +75,13 @@ class Utterance:
 
     def speculate(self, end_ms: int) -> Speculate:
         """A pause that may be the end of it."""
-        return Speculate(turn=self.turn, revision=self.revision, start_ms=self.start_ms, end_ms=end_ms)
+        return Speculate(
+            turn=self.turn,
+            revision=self.revision,
+            start_ms=self.start_ms,
+            end_ms=end_ms,
+            spoken_ms=self.last_sound_ms - self.onset_ms,
+        )
 
     def commit(self, end_ms: int, reason: CommitReason) -> Commit:
         """It is the turn."""

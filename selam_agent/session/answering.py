@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from selam_agent import events
-from selam_agent.dialogue.completeness import Ending, judge
+from selam_agent.dialogue.completeness import Ending, hurried, judge
 from selam_agent.dialogue.decisions import Commit, Speculate
 from selam_agent.dialogue.equivalence import equivalent
 from selam_agent.dialogue.interruption import Verdict, asks
@@ -80,7 +80,7 @@ class Answering:
 
     def guess(self, pause: Speculate, audio: Pcm16) -> None:
         """The caller pauses: transcribe what was said and prepare an answer that nobody hears yet."""
-        turn = PendingTurn(pause.turn, pause.revision)
+        turn = PendingTurn(pause.turn, pause.revision, spoken_ms=pause.spoken_ms)
         self._inherit(turn)
         self._guess = turn
         turn.task = self._recognition.transcribe(turn.turn, turn.revision, audio, Priority.SPECULATIVE)
@@ -233,7 +233,11 @@ class Answering:
                 speaker = self._replies.voices.to_answer_in(self._tongues.answer(turn.transcript))
                 turn.reply = self._replies.ask(text, turn.turn, speaker, heard=heard)
                 turn.reply_text = text
-        self._on_words(turn.turn, turn.revision, judge(text, self._packs[heard]))
+        ending = judge(text, self._packs[heard])
+        completes = not self._recognition.info.open_vocabulary
+        if ending is Ending.COMPLETE and completes and hurried(text, self._packs[heard], turn.spoken_ms):
+            ending = Ending.UNKNOWN
+        self._on_words(turn.turn, turn.revision, ending)
 
     def _use_or_drop(self, turn: PendingTurn, text: str, language: str) -> None:
         """A prepared answer is kept if it answers the same words, and has not failed meanwhile."""

@@ -19,6 +19,8 @@ class PendingTurn:
 
     turn: int
     revision: int
+    # How long the caller spoke before the pause in which it was guessed at.
+    spoken_ms: int = 0
     commit: Commit | None = None
     committed_at: float = 0.0
     task: asyncio.Task[None] | None = None

@@ -10,7 +10,7 @@ from typing import Any
 
 from selam_agent.dialogue.decisions import Listen
 from selam_agent.errors import EngineError, SelamError
-from selam_agent.ports import Pcm16, Priority, Transcriber, Transcript, TranscriptionRequest
+from selam_agent.ports import Pcm16, Priority, Transcriber, TranscriberInfo, Transcript, TranscriptionRequest
 from selam_agent.session.messages import Interim, Overheard, Transcribed
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,10 @@ class Recognition:
             self._post(Transcribed(turn, revision, transcript, error))
 
         return self._own(work(), f"transcribe {turn}.{revision}")
+
+    @property
+    def info(self) -> TranscriberInfo:
+        return self._transcriber.info
 
     @property
     def has_time(self) -> bool:

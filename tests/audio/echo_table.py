@@ -1,8 +1,8 @@
 """How well the guard tells a caller from the agent's echo: ``python -m tests.audio.echo_table [--quick]``.
 
-A barge-in is 240 ms of voiced frames in a run that survives gaps of 200 ms, as the turn-taker counts it;
-frames that the guard suspects do not count, nor any while it is not trusted. ``alone`` is the same caller
-without echo: what the voice gate needs anyway. Synthetic voices only.
+A barge-in is 240 ms of voice in a run that survives gaps of 200 ms and bridges those of 40 ms, as the
+turn-taker counts it; frames that the guard suspects do not count, nor any while it is not trusted.
+``alone`` is the same caller without echo: what the voice gate needs anyway. Synthetic voices only.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tests.audio.echo_scenes import LANGUAGES, Call, Scene, make
 
 BARGE_IN_FRAMES = 12
 RUN_GAP_FRAMES = 10
+BRIDGED_FRAMES = 2
 # What the pacer sends ahead, and what a client packs into one packet.
 _LEAD_MS = 240
 _PACKET_FRAMES = 2
@@ -72,7 +73,11 @@ def barge_ins(counted: NDArray[np.bool_]) -> list[float]:
     run = gap = 0
     times = []
     for number, counts in enumerate(counted.tolist(), 1):
-        run, gap = (run + 1, 0) if counts else (run, gap + 1)
+        if counts:
+            bridged = gap if run and gap <= BRIDGED_FRAMES else 0
+            run, gap = run + 1 + bridged, 0
+        else:
+            gap += 1
         if run >= BARGE_IN_FRAMES:
             times.append(float(number * FRAME_MS))
         if run >= BARGE_IN_FRAMES or gap > RUN_GAP_FRAMES:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selam_agent.dialogue.completeness import Ending, LearnedPause, judge, wait_ms
+from selam_agent.dialogue.completeness import Ending, LearnedPause, hurried, judge, wait_ms
 from selam_agent.errors import SettingsError
 from selam_agent.languages.normalise import words
 from selam_agent.languages.packs import default_directory, load
@@ -494,3 +494,19 @@ def test_pauses_are_learned() -> None:
     for _ in range(100):
         pause.add(300)
     assert pause.value == pytest.approx(300, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "spoken_ms", "expected"),
+    [
+        # "What time", heard as a whole phrase by a recogniser that knows nothing else.
+        ("en", "What time is it?", 720, True),
+        ("en", "What time is it?", 890, False),
+        ("so", "Waxaan rabaa inaan ballan qabsado.", 1400, True),
+        ("am", "ስንት ሰዓት ነው?", 1100, False),
+        ("ti", "እንታይ ክብል ይኽእል?", 900, True),
+        ("en", "", 0, False),
+    ],
+)
+def test_a_phrase_takes_its_time(code: str, text: str, spoken_ms: int, expected: bool) -> None:
+    assert hurried(text, PACKS[code], spoken_ms) is expected

@@ -229,7 +229,7 @@ class TestGuesses:
         line = self.line().hear("s400 v600 s180")
         assert line.names == ["SpeechStarted"]
         line.hear("s20")
-        assert line.decisions[-1] == Speculate(turn=1, revision=0, start_ms=100, end_ms=1200)
+        assert line.decisions[-1] == Speculate(turn=1, revision=0, start_ms=100, end_ms=1200, spoken_ms=600)
 
     @pytest.mark.parametrize(
         ("ending", "wait"),
