@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 FRAME_MS = 20
 
 CommitReason = Literal["silence", "no_packets", "max_utterance", "stop_listening", "text"]
+InterruptReason = Literal["energy", "words", "duration"]
 IgnoreReason = Literal["too_short", "below_interrupt_threshold", "interrupted"]
 
 
@@ -120,7 +121,7 @@ class Interrupt:
 
     turn: int
     at_ms: int
-    reason: Literal["energy", "words", "duration"]
+    reason: InterruptReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

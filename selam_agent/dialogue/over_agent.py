@@ -7,8 +7,20 @@ agent almost from its first word.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from selam_agent.dialogue.bargein import Action, BargeIn, BargeInSettings
-from selam_agent.dialogue.decisions import FRAME_MS, Known, Listen, TurnSettings
+from selam_agent.dialogue.decisions import (
+    FRAME_MS,
+    Decision,
+    Interrupt,
+    InterruptReason,
+    Known,
+    Listen,
+    PausePlayback,
+    ResumePlayback,
+    TurnSettings,
+)
 from selam_agent.dialogue.interruption import Verdict
 from selam_agent.dialogue.utterance import Utterance
 
@@ -59,16 +71,6 @@ class OverAgent:
         return self._since is not None and arrived >= self._since
 
     @property
-    def by_energy(self) -> bool:
-        """Whether the amount of sound decides, and not the words."""
-        return self._settings.interruption == "energy"
-
-    @property
-    def held(self) -> bool:
-        """Whether sending is held."""
-        return self._barge_in.held
-
-    @property
     def unsettled(self) -> bool:
         """Whether a sound has been heard of which it is not known what it was."""
         return self._barge_in.unsettled
@@ -78,28 +80,27 @@ class OverAgent:
         """Whether the agent is held, or an answer of the recogniser is outstanding."""
         return self._barge_in.undecided
 
-    def listen(self, utterance: Utterance, end_ms: int) -> Listen:
-        """The question to the recogniser about what was said up to now."""
-        return Listen(
-            turn=utterance.turn,
-            start_ms=utterance.start_ms,
-            end_ms=end_ms,
-            voiced_ms=self._barge_in.voiced_ms,
-            finished=self._barge_in.finished,
-        )
-
     # ------------------------------------------------------------ what happens
 
-    def frame(self, voiced: bool, at_ms: int, *, speech: bool) -> list[Action]:
-        """A frame that the agent covers; ``speech``: it is part of what may be speech."""
+    def frame(self, voiced: bool, at_ms: int, utterance: Utterance | None) -> list[Decision]:
+        """A frame that the agent covers; ``utterance``: what it is part of, if it may be speech."""
         self._heard_something |= voiced
         if not self._heard_something:
             self._quiet_ms += FRAME_MS
         quiet = self._quiet_ms >= _QUIET_MS and not self._known.echo_suspected and not self._held_in_vain
-        trusted = self._known.trusted or self.by_energy
-        return self._barge_in.frame(voiced, at_ms, speech=speech, trusted=trusted, may_hold=trusted or quiet)
+        by_energy = self._settings.interruption == "energy"
+        trusted = self._known.trusted or by_energy
+        actions = self._barge_in.frame(
+            voiced, at_ms, speech=utterance is not None, trusted=trusted, may_hold=trusted or quiet
+        )
+        decisions = self._decide(actions, at_ms, utterance, "energy" if by_energy else "duration")
+        if self._talked_into(utterance):
+            decisions += self._decide([Action.STOP], at_ms, utterance, "energy")
+        return decisions
 
-    def verdict(self, asked: Listen, verdict: Verdict) -> list[Action]:
+    def verdict(
+        self, asked: Listen, verdict: Verdict, at_ms: int, utterance: Utterance | None
+    ) -> list[Decision]:
         """What was said over the agent is known."""
         if (
             verdict is Verdict.SPEECH
@@ -111,9 +112,22 @@ class OverAgent:
         actions = self._barge_in.verdict(verdict, asked_voiced_ms=asked.voiced_ms)
         if not self._known.trusted and (Action.REPEAT in actions or verdict is Verdict.ECHO):
             self._held_in_vain = True
-        return actions
+        return self._decide(actions, at_ms, utterance, "words")
 
-    def talked_into(self, utterance: Utterance | None) -> bool:
+    def silent_line(self, at_ms: int, utterance: Utterance | None) -> list[Decision]:
+        """No packets come any more: what was heard up to now is all there is."""
+        return self._decide(self._barge_in.silent_line(at_ms), at_ms, utterance, "words")
+
+    def let_go(self, at_ms: int) -> list[Decision]:
+        """What held the agent is over, whatever it was."""
+        if not self._barge_in.held:
+            return []
+        self._barge_in.reset()
+        return self._decide([Action.RELEASE], at_ms, None, "words")
+
+    # ------------------------------------------------------------ inside
+
+    def _talked_into(self, utterance: Utterance | None) -> bool:
         """Whether a caller who was speaking before the agent began speaks on, and means to."""
         return (
             utterance is not None
@@ -124,13 +138,29 @@ class OverAgent:
             and self._barge_in.voiced_ms >= self._settings.interrupt_frames * FRAME_MS
         )
 
-    def silent_line(self, at_ms: int) -> list[Action]:
-        """No packets come any more: what was heard up to now is all there is."""
-        return self._barge_in.silent_line(at_ms)
+    def _decide(
+        self, actions: Iterable[Action], at_ms: int, utterance: Utterance | None, reason: InterruptReason
+    ) -> list[Decision]:
+        decisions: list[Decision] = []
+        for action in actions:
+            if action is Action.STOP and utterance is not None:
+                utterance.counts = utterance.interrupts = True
+                self.stopped()
+                decisions.append(Interrupt(turn=utterance.turn, at_ms=at_ms, reason=reason))
+            elif action is Action.HOLD:
+                decisions.append(PausePlayback(at_ms=at_ms))
+            elif action in (Action.RELEASE, Action.REPEAT):
+                decisions.append(ResumePlayback(at_ms=at_ms, repeat=action is Action.REPEAT))
+            elif action is Action.LISTEN and utterance is not None:
+                decisions.append(self._listen(utterance, at_ms))
+        return decisions
 
-    def let_go(self) -> bool:
-        """What held the agent is over, whatever it was; whether it was held."""
-        held = self._barge_in.held
-        if held:
-            self._barge_in.reset()
-        return held
+    def _listen(self, utterance: Utterance, end_ms: int) -> Listen:
+        """The question to the recogniser about what was said up to now."""
+        return Listen(
+            turn=utterance.turn,
+            start_ms=utterance.start_ms,
+            end_ms=end_ms,
+            voiced_ms=self._barge_in.voiced_ms,
+            finished=self._barge_in.finished,
+        )

@@ -18,21 +18,16 @@ than ``next_deadline``.
 from __future__ import annotations
 
 from collections import deque
-from typing import Literal
 
-from selam_agent.dialogue.bargein import Action
 from selam_agent.dialogue.completeness import Ending
 from selam_agent.dialogue.decisions import (
     FRAME_MS,
     CommitReason,
     Decision,
     Ignore,
-    Interrupt,
     Known,
     Listen,
-    PausePlayback,
     Reopen,
-    ResumePlayback,
     SpeechStarted,
     TurnSettings,
 )
@@ -138,10 +133,7 @@ class TurnTaker:
         elif sum(self._recent) >= ONSET_VOICED:
             decisions.append(self._go_on(utterance, arrived, over_agent))
         if over_agent:
-            for action in self._over_agent.frame(voiced, self._audio_ms, speech=self._open is not None):
-                decisions += self._act_on(action, "energy" if self._over_agent.by_energy else "duration")
-            if self._over_agent.talked_into(self._open):
-                decisions += self._act_on(Action.STOP, "energy")
+            decisions += self._over_agent.frame(voiced, self._audio_ms, self._open)
         if self._open is not None:
             decisions += self._judge_silence(self._open)
         if utterance is not None:
@@ -160,8 +152,7 @@ class TurnTaker:
         """What was said over the agent is known. An answer about an earlier turn is ignored."""
         if not self._over_agent.audible or self._open is None or self._open.turn != asked.turn:
             return []
-        actions = self._over_agent.verdict(asked, verdict)
-        return [decision for action in actions for decision in self._act_on(action, "words")]
+        return self._over_agent.verdict(asked, verdict, self._audio_ms, self._open)
 
     def tick(self, now: float) -> list[Decision]:
         """Time passed without packets. ``now`` is on the clock of ``arrived``."""
@@ -172,8 +163,7 @@ class TurnTaker:
         if self._over_agent.unsettled and not self._open.counts:
             # The agent must not be held for ever by a client that has stopped sending.
             self._packets.last = now
-            actions = self._over_agent.silent_line(self._audio_ms)
-            return [decision for action in actions for decision in self._act_on(action, "words")]
+            return self._over_agent.silent_line(self._audio_ms, self._open)
         if now < self._packets.last + self._packet_patience:
             return [self._guess(self._open)]
         self._packets.stopped_in_speech()
@@ -245,23 +235,7 @@ class TurnTaker:
 
     def _release_if_closed(self) -> list[Decision]:
         """What held the agent is over, whatever it was: it must not be held by nothing."""
-        if self._open is not None or not self._over_agent.let_go():
-            return []
-        return self._act_on(Action.RELEASE, "words")
-
-    def _act_on(self, action: Action, reason: Literal["energy", "words", "duration"]) -> list[Decision]:
-        at_ms, utterance = self._audio_ms, self._open
-        if action is Action.STOP and utterance is not None:
-            utterance.counts = utterance.interrupts = True
-            self.agent_stopped()
-            return [Interrupt(turn=utterance.turn, at_ms=at_ms, reason=reason)]
-        if action is Action.HOLD:
-            return [PausePlayback(at_ms=at_ms)]
-        if action in (Action.RELEASE, Action.REPEAT):
-            return [ResumePlayback(at_ms=at_ms, repeat=action is Action.REPEAT)]
-        if action is Action.LISTEN and utterance is not None:
-            return [self._over_agent.listen(utterance, at_ms)]
-        return []
+        return [] if self._open is not None else self._over_agent.let_go(self._audio_ms)
 
     def _extend(self, utterance: Utterance, voiced_ms: int, arrived: float, over_agent: bool) -> None:
         pause = utterance.silence_ms(self._audio_ms) - voiced_ms
