@@ -180,6 +180,9 @@ class Audio(Section):
     max_pending_s: float = 30.0
     # Looks for the agent's own voice in the microphone, and takes it out where it is found.
     echo_guard: bool = True
+    # What takes it out: ``numpy``, or WebRTC's ``aec3`` (the extra ``aec``), which has fewer false alarms
+    # where the delay wanders, hears a quarter of the callers later, and costs twice as much.
+    echo_canceller: Literal["numpy", "aec3"] = "numpy"
 
 
 class Turns(Section):

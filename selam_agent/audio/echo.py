@@ -11,20 +11,18 @@ Pure: times are arguments. One thread. About 0.5 MB per session.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from selam_agent.audio.echo_aec3 import AHEAD, Aec3, MakeAec3
 from selam_agent.audio.echo_delay import DelaySearch, FloatWave, SearchBudget, mean_power
 from selam_agent.audio.echo_filter import PARTITIONS, EchoFilter
 from selam_agent.audio.echo_gate import EchoGate
+from selam_agent.audio.echo_status import Cleaned, EchoStatus, State
 from selam_agent.audio.echo_track import SentTrack, StreamClock
 from selam_agent.audio.frames import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE
 from selam_agent.audio.pcm import Pcm16
-
-State = Literal["listening", "none", "guarding"]
 
 _PER_MS: Final = SAMPLE_RATE // 1000
 _UNTRUSTED_FRAMES: Final = 1500 // FRAME_MS
@@ -52,23 +50,6 @@ _AUDIBLE_POWER: Final = 1e-9
 _SENT_POWER: Final = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
-class Cleaned:
-    """``frames``: int16 [n, 320] without the echo. ``suspect``: bool [n], agent heard, and no caller."""
-
-    frames: Pcm16
-    suspect: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class EchoStatus:
-    """``delay_ms`` and ``erle_db`` (how much the filter takes off) are None unless guarding."""
-
-    state: State
-    delay_ms: float | None
-    erle_db: float | None
-
-
 class EchoGuard:
     """Give it all that is sent (``far``) and all that is heard (``near``), with times of one clock in ms.
 
@@ -76,7 +57,9 @@ class EchoGuard:
     (``python -m tests.audio.echo_table``): on an event loop pass at most 6 frames at a time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, make_aec3: MakeAec3 | None = None) -> None:
+        self._make_aec3 = make_aec3
+        self._aec3: Aec3 | None = None
         self._sent = SentTrack()
         self._search = DelaySearch()
         self._sudden = DelaySearch(window_ms=300, memory=0.0, confidence=11.0)
@@ -171,10 +154,15 @@ class EchoGuard:
             self._remember(wave, position)
             if self._delay is None:
                 continue
-            left, suspect[number] = self._guard(wave, position, self._delay)
+            delay = self._delay
+            left, suspect[number] = self._guard(wave, position, delay)
             if cleaned is frames:
                 cleaned = frames.copy()
-            cleaned[number] = np.clip(left * 32768, -32768, 32767)
+            if self._aec3 is None:
+                cleaned[number] = np.clip(left * 32768, -32768, 32767)
+            else:
+                at = position - delay + AHEAD
+                cleaned[number] = self._aec3.cancel(frame, self._sent.take_pcm(at, at + FRAME_SAMPLES))
         return Cleaned(cleaned, suspect)
 
     def _audible(self, first: int, last: int) -> bool:
@@ -255,6 +243,7 @@ class EchoGuard:
         """There is echo, at this delay."""
         if self._filter is None:
             self._filter = EchoFilter()
+            self._aec3 = self._make_aec3() if self._make_aec3 is not None else None
         end = position + FRAME_SAMPLES - lag
         sent = self._sent.take(end - len(self._microphone), end)
         self._filter.reset(min(1.0, mean_power(self._microphone) / (mean_power(sent) + 1e-9)))

@@ -98,6 +98,10 @@ class SentTrack:
 
     def take(self, first: int, last: int) -> FloatWave:
         """float32 [last − first], −1…1."""
+        return self.take_pcm(first, last).astype(np.float32) * np.float32(1 / 32768)
+
+    def take_pcm(self, first: int, last: int) -> Pcm16:
+        """int16 [last − first]."""
         pcm = np.zeros(last - first, np.int16)
         if self._end is not None:
             known_first, known_last = max(first, self._end - _LENGTH), min(last, self._end)
@@ -108,7 +112,7 @@ class SentTrack:
                 into = known_first - first
                 pcm[into : into + head] = self._ring[at : at + head]
                 pcm[into + head : into + count] = self._ring[: count - head]
-        return pcm.astype(np.float32) * np.float32(1 / 32768)
+        return pcm
 
     def _put(self, position: int, pcm: Pcm16) -> None:
         at = position % _LENGTH

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
+from selam_agent.audio.echo_aec3 import MakeAec3
 from selam_agent.dialogue.completeness import Ending
 from selam_agent.events import Event
 from selam_agent.languages.packs import Packs
@@ -34,7 +35,8 @@ Watch: TypeAlias = Callable[[str, str], Callable[[Event], None]]
 class House:
     """What all sessions of a server share; ``now``: the wall clock of a time zone.
 
-    ``watch``: makes what sees every event of a session, given its id and its owner's.
+    ``watch``: makes what sees every event of a session, given its id and its owner's. ``make_aec3``: the
+    echo canceller of a session, unless it is the guard's own.
     """
 
     engines: Engines
@@ -43,6 +45,7 @@ class House:
     phrases: Phrases
     now: Callable[[ZoneInfo], datetime]
     watch: Watch | None = None
+    make_aec3: MakeAec3 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def assemble(
         post=inbox.post,
         own=tasks.own,
     )
-    room = Room(guarded=house.settings.audio.echo_guard)
+    room = Room(guarded=house.settings.audio.echo_guard, make_aec3=house.make_aec3)
     replies = Replies(
         session_id=session_id,
         config=config,

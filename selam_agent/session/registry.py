@@ -11,6 +11,7 @@ from hmac import compare_digest
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
+from selam_agent.audio import echo_aec3
 from selam_agent.errors import SessionError, ValidationError
 from selam_agent.languages.packs import Packs
 from selam_agent.ports import Outlet
@@ -49,8 +50,15 @@ class Registry:
         self._engines = engines
         self._packs = packs
         self._settings = settings
+        with_aec3 = settings.audio.echo_guard and settings.audio.echo_canceller == "aec3"
         self._house = House(
-            engines=engines, packs=packs, settings=settings, phrases=Phrases(), now=now, watch=watch
+            engines=engines,
+            packs=packs,
+            settings=settings,
+            phrases=Phrases(),
+            now=now,
+            watch=watch,
+            make_aec3=echo_aec3.load() if with_aec3 else None,
         )
         self._sessions: dict[str, Session] = {}
         # Owners of the sessions that ended last, by session, oldest first.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selam_agent.audio.echo import EchoGuard
+from selam_agent.audio.echo_aec3 import MakeAec3
 from selam_agent.audio.encode import EncodedChunk
 from selam_agent.audio.pcm import StreamResampler
 from selam_agent.ports import Pcm16
@@ -21,8 +22,9 @@ _RATE = 16_000
 class Room:
     """One client's. Times are ms of the clock on which audio arrives."""
 
-    def __init__(self, *, guarded: bool) -> None:
+    def __init__(self, *, guarded: bool, make_aec3: MakeAec3 | None = None) -> None:
         self._guarded = guarded
+        self._make_aec3 = make_aec3
         # Made when the agent first speaks: a session that only listens has no use for half a megabyte.
         self._guard: EchoGuard | None = None
         self._resampler: StreamResampler | None = None
@@ -47,7 +49,7 @@ class Room:
         if not self._guarded:
             return
         if self._guard is None:
-            self._guard = EchoGuard()
+            self._guard = EchoGuard(self._make_aec3)
         if self._guard.state == "none":
             return
         if self._resampler is None or self._resampler.source_rate != chunk.sample_rate:

@@ -1,8 +1,9 @@
-"""How well the guard tells a caller from the agent's echo: ``python -m tests.audio.echo_table [--quick]``.
+"""How well the guard tells a caller from echo: ``python -m tests.audio.echo_table [--quick] [--aec3]``.
 
 A barge-in is 240 ms of voice in a run that survives gaps of 200 ms and bridges those of 40 ms, as the
 turn-taker counts it; frames that the guard suspects do not count, nor any while it is not trusted.
-``alone`` is the same caller without echo: what the voice gate needs anyway. Synthetic voices only.
+``alone`` is the same caller without echo: what the voice gate needs anyway. ``silent``: where the words
+decide, sending is held at the onset, and the client has played its lead after 240 ms. Synthetic voices only.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from selam_agent.audio import echo_aec3
 from selam_agent.audio.echo import EchoGuard
 from selam_agent.audio.frames import FRAME_MS
 from selam_agent.audio.vad import VoiceGate
+from selam_agent.dialogue.bargein import Action, BargeIn, BargeInSettings
+from selam_agent.dialogue.interruption import Verdict
 from tests.audio.echo_scenes import LANGUAGES, Call, Scene, make
 
+# With --aec3 (the extra ``aec``) what takes the echo out.
+CANCELLER = echo_aec3.load() if __name__ == "__main__" and "--aec3" in sys.argv else None
 BARGE_IN_FRAMES = 12
 RUN_GAP_FRAMES = 10
 BRIDGED_FRAMES = 2
@@ -44,7 +50,7 @@ class Listened:
 
 def listen(call: Call, guard: EchoGuard | None = None) -> Listened:
     """The call as a session hears it."""
-    guard = guard or EchoGuard()
+    guard = guard or EchoGuard(CANCELLER)
     gate = VoiceGate()
     counted, trusted, found, untouched = [], [], None, True
     cost: dict[str, list[float]] = {}
@@ -85,23 +91,45 @@ def barge_ins(counted: NDArray[np.bool_]) -> list[float]:
     return times
 
 
+def holds(listened: Listened) -> list[float]:
+    """When sending would be held by sound, with a recogniser that never hears a word."""
+    times = []
+    barge_in = BargeIn(BargeInSettings())
+    for number, (counts, trusted) in enumerate(
+        zip(listened.counted.tolist(), listened.trusted.tolist(), strict=True), 1
+    ):
+        for action in barge_in.frame(counts, number * FRAME_MS, trusted=trusted, may_hold=trusted):
+            if action is Action.HOLD:
+                times.append(float(number * FRAME_MS))
+            elif action is Action.LISTEN:
+                barge_in.verdict(Verdict.NOTHING, asked_voiced_ms=barge_in.voiced_ms)
+            elif action is Action.STOP:
+                barge_in.reset()
+    return times
+
+
 @dataclass
 class Tally:
-    """Sums over calls. ``late_ms``: of each interruption, ``inf`` if it was missed."""
+    """Sums over calls. ``late_ms``, ``held_ms``: of each interruption, ``inf`` if it was missed."""
 
     minutes: float = 0.0
     false: int = 0
     late_ms: list[float] = field(default_factory=list)
+    false_holds: int = 0
+    held_ms: list[float] = field(default_factory=list)
 
-    def add(self, call: Call, counted: NDArray[np.bool_]) -> None:
+    def add(self, call: Call, listened: Listened) -> None:
         """One call more."""
-        times = [at for at in barge_ins(counted) if at > COUNTED_FROM_MS]
-        self.minutes += (len(counted) * FRAME_MS - COUNTED_FROM_MS) / 60_000
+        times = [at for at in barge_ins(listened.counted) if at > COUNTED_FROM_MS]
+        held = [at for at in holds(listened) if at > COUNTED_FROM_MS]
+        self.minutes += (len(listened.counted) * FRAME_MS - COUNTED_FROM_MS) / 60_000
         for onset, end in call.spoken_ms:
-            mine = [at for at in times if onset < at <= end + 300]
-            times = [at for at in times if at not in mine]
-            self.late_ms.append(mine[0] - onset if mine else np.inf)
+            for found, late in ((times, self.late_ms), (held, self.held_ms)):
+                mine = [at for at in found if onset < at <= end + 300]
+                found[:] = [at for at in found if at not in mine]
+                late.append(mine[0] - onset if mine else np.inf)
         self.false += len(times)
+        self.false_holds += len(held)
 
     @property
     def per_minute(self) -> float:
@@ -111,6 +139,11 @@ class Tally:
     def within(self, ms: float) -> float:
         """The share of interruptions that were heard in this time."""
         return float(np.mean(np.array(self.late_ms) <= ms))
+
+    @property
+    def silent(self) -> float:
+        """The share of interruptions after which the agent is silent within 400 ms."""
+        return float(np.mean(np.array(self.held_ms) + _LEAD_MS <= 400))
 
     def __str__(self) -> str:
         if not self.late_ms:
@@ -154,20 +187,25 @@ def row(name: str, heard: list[Heard]) -> str:
     tallies = [Tally() for _ in heard[0][1]]
     for _, cases in heard:
         for tally, (call, listened) in zip(tallies, cases, strict=True):
-            tally.add(call, listened.counted)
+            tally.add(call, listened)
     found = [cases[0][1].found_ms for _, cases in heard]
     latest = max((at for at in found if at is not None), default=0.0)
     there = sum(at is not None for at in found)
     cells = " | ".join(str(tally) for tally in tallies)
-    return f"{name:22} | {cells} | {there}/{len(found)} {latest / 1000:4.2f} s"
+    silent = f"{tallies[1].silent:4.0%} {tallies[0].false_holds / tallies[0].minutes:5.2f}"
+    return f"{name:22} | {cells} | {silent:13} | {there}/{len(found)} {latest / 1000:4.2f} s"
 
 
 def main(seeds: range) -> None:
     """Prints the table."""
     print(
-        "false = barge-ins per minute of echo alone; then ≤ 400 ms, ≤ 600 ms, median/p90 ms of interruptions"
+        "false = barge-ins per minute of echo alone; ≤ 400 ms, ≤ 600 ms, median/p90 ms of interruptions\n"
+        "silent = within 400 ms at +5 dB, and how often per minute of echo alone sending is held in vain"
     )
-    print(f"{'':22} | {'false':17} | {'caller +5 dB':17} | {'+10 dB':17} | {'alone':17} | found, latest")
+    print(
+        f"{'':22} | {'false':17} | {'caller +5 dB':17} | {'+10 dB':17} | {'alone':17} "
+        "| silent, false | found, latest"
+    )
     usual = [hear(scene) for scene in scenes(seeds)]
     groups: dict[str, list[Heard]] = {"all": usual}
     for each in usual:

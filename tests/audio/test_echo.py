@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import functools
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from selam_agent.audio import echo_aec3
 from selam_agent.audio.echo import EchoGuard
 from selam_agent.audio.echo_delay import DelaySearch, SearchBudget
 from selam_agent.audio.echo_filter import EchoFilter
 from selam_agent.audio.echo_gate import EchoGate
 from selam_agent.audio.frames import FRAME_SAMPLES
+from selam_agent.errors import SettingsError
 from tests.audio.echo_scenes import AGENT_STARTS_MS, Call, Scene, make
 from tests.audio.echo_table import Heard, Tally, barge_ins, hear, listen
 
@@ -40,7 +44,7 @@ def tally(case: int) -> Tally:
     total = Tally()
     for scene in QUICK:
         call, listened = heard(scene)[1][case]
-        total.add(call, listened.counted)
+        total.add(call, listened)
     return total
 
 
@@ -268,3 +272,23 @@ def test_the_search_rests_a_minute_and_looks_for_two_seconds() -> None:
     assert not budget.spend(99) and budget.spend(1)
     budget.renew()
     assert not budget.spend(299)
+
+
+# ---------------------------------------------------------------- the extra
+
+
+def test_aec3_takes_the_echo_out_and_leaves_the_caller() -> None:
+    pytest.importorskip("livekit", reason="the extra aec is 30 MB, and CI has no need of it")
+    scene = Scene(seconds=12, delay_ms=350, level_db=-10, over_db=5, seed=3)
+    call = make(scene)
+    listened = listen(call, EchoGuard(echo_aec3.load()))
+    assert listened.guard.state == "guarding"
+    assert len([at for at in barge_ins(listened.counted) if at > 3000]) >= len(call.spoken_ms) - 1
+    alone = make(replace(scene, over_db=None))
+    assert not [at for at in barge_ins(listen(alone, EchoGuard(echo_aec3.load())).counted) if at > 3000]
+
+
+def test_without_the_extra_the_setting_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "livekit", None)
+    with pytest.raises(SettingsError, match=r"selam-agent\[aec\]"):
+        echo_aec3.load()
