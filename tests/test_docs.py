@@ -156,9 +156,9 @@ def test_every_page_is_in_the_menu() -> None:
     assert [page for page in PAGES if f"- {page}.md" not in menu] == []
 
 
-def test_the_preamble_is_the_packs() -> None:
-    (shown,) = blocks("translation", "text")
-    assert shown.strip() == packs.load()["en"].preamble.strip()
+def test_the_preambles_are_those_of_the_packs() -> None:
+    shown = [block.strip() for block in blocks("translation", "text")]
+    assert shown == [packs.load()[code].preamble.strip() for code in ("en", "am", "ti", "so", "om")]
     now = datetime(2026, 11, 20, 11, tzinfo=ZoneInfo("Africa/Addis_Ababa"))
     assert f'"{spoken_now(now, packs.load()["am"])}"' in " ".join(PAGES["translation"].split())
 
