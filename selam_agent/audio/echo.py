@@ -63,7 +63,7 @@ class EchoGuard:
         self._sent = SentTrack()
         self._search = DelaySearch()
         self._sudden = DelaySearch(window_ms=300, memory=0.0, confidence=11.0)
-        self._microphone = np.zeros(self._search.window, np.float32)
+        self._microphone: FloatWave = np.zeros(0, np.float32)
         self._filter: EchoFilter | None = None
         self._gate = EchoGate()
         self._state: State = "listening"
@@ -108,7 +108,7 @@ class EchoGuard:
     def listen(self) -> None:
         """Look again: something the caller seemed to say turned out to be the agent's own words."""
         if self._state == "none":
-            self._state = "listening"
+            self._look_again()
             self._budget.renew()
 
     # ------------------------------------------------------------ sound
@@ -119,6 +119,10 @@ class EchoGuard:
         The network and the client may add up to a second. At most 2 s ahead of ``near``.
         """
         self._sent.write(round(at_ms * _PER_MS), pcm)
+
+    def far_untracked(self, at_ms: float, duration_ms: float) -> None:
+        """Agent audio as ``far``, while the state is ``none``: only that there was some counts."""
+        self._sent.note(round(at_ms * _PER_MS), round(duration_ms * _PER_MS))
 
     def cut(self, at_ms: float) -> None:
         """From this time on nothing of what was sent will be played: the agent was interrupted."""
@@ -141,7 +145,7 @@ class EchoGuard:
         if self._state == "none":
             if not self._budget.rest(len(frames)):
                 return Cleaned(frames, suspect)
-            self._state = "listening"
+            self._look_again()
         cleaned = frames
         for number, frame in enumerate(frames):
             position = first + number * FRAME_SAMPLES
@@ -152,6 +156,8 @@ class EchoGuard:
                 self._go_on()
             wave = frame.astype(np.float32) * np.float32(1 / 32768)
             self._remember(wave, position)
+            if self._state == "none":
+                break
             if self._delay is None:
                 continue
             delay = self._delay
@@ -176,15 +182,31 @@ class EchoGuard:
             self._search.forget()
             self._candidate = None
         self._gap = 0
-        self._microphone[:] = 0
+        self._microphone = np.zeros(0, np.float32)
         self._since_look = 0
         if self._filter is not None:
             self._filter.pause()
+
+    def _look_again(self) -> None:
+        self._state = "listening"
+        self._go_on()
+
+    def _find_nothing(self) -> None:
+        """Headphones, or an echo that is gone. What the search needs, 400 kB, is given back."""
+        self._state = "none" if self._delay is None else "listening"
+        self._delay = self._candidate = None
+        self._search.forget()
+        self._budget.renew()
+        if self._state == "none":
+            self._sent.forget()
+            self._microphone = np.zeros(0, np.float32)
 
     # ------------------------------------------------------------ delay
 
     def _remember(self, wave: FloatWave, position: int) -> None:
         """Keeps the microphone's last 500 ms and looks at them now and then."""
+        if not self._microphone.size:
+            self._microphone = np.zeros(self._search.window, np.float32)
         self._microphone[:-FRAME_SAMPLES] = self._microphone[FRAME_SAMPLES:]
         self._microphone[-FRAME_SAMPLES:] = wave
         end = position + FRAME_SAMPLES
@@ -203,11 +225,7 @@ class EchoGuard:
             self._budget.renew()
             self._found(lag, position)
         elif self._budget.spend(_LOOK_EVERY):
-            # Never found, or not any more: headphones.
-            self._state = "none" if self._delay is None else "listening"
-            self._delay = self._candidate = None
-            self._search.forget()
-            self._budget.renew()
+            self._find_nothing()
 
     def _found(self, lag: int, position: int) -> None:
         if self._delay is None or self._filter is None:

@@ -44,14 +44,14 @@ class DelaySearch:
         self._confidence = confidence
         hertz = np.fft.rfftfreq(self.reference, 1 / SAMPLE_RATE)
         self._band = slice(int(np.searchsorted(hertz, _LOW_HZ)), int(np.searchsorted(hertz, _HIGH_HZ)))
-        self._half = np.zeros(self.reference // 4 + 1, np.complex64)
         self._evidence: NDArray[np.complex64] | None = None
         self.peak = 0.0
-        self._correlation = np.zeros(_LAGS, np.float32)
+        self._correlation = np.zeros(0, np.float32)
 
     def forget(self) -> None:
         """What was seen before does not count any more."""
         self._evidence = None
+        self._correlation = np.zeros(0, np.float32)
 
     def look(self, microphone: FloatWave, sent: FloatWave) -> int | None:
         """Where is the echo, in samples at 16 kHz? None: nowhere with confidence.
@@ -66,8 +66,9 @@ class DelaySearch:
         if self._evidence is not None:
             cross += self._memory * self._evidence
         self._evidence = cross
-        self._half[self._band] = cross / (np.abs(cross) ** _WHITENING + 1e-6)
-        self._correlation = correlation = np.abs(np.fft.irfft(self._half)[:_LAGS])
+        half = np.zeros(self.reference // 4 + 1, np.complex64)
+        half[self._band] = cross / (np.abs(cross) ** _WHITENING + 1e-6)
+        self._correlation = correlation = np.abs(np.fft.irfft(half)[:_LAGS])
         at = int(correlation.argmax())
         self.peak = float(correlation[at]) / (float(np.sqrt(np.mean(correlation**2))) + 1e-12)
         if self.peak < self._confidence:

@@ -54,10 +54,12 @@ class StreamClock:
 
 
 class SentTrack:
-    """The last 8 s as int16, 256 kB. Positions are samples at 16 kHz; what is unknown is silence."""
+    """The last 8 s as int16, 256 kB while there are any. Positions are samples at 16 kHz; what is unknown
+    is silence.
+    """
 
     def __init__(self) -> None:
-        self._ring = np.zeros(_LENGTH, np.int16)
+        self._ring: Pcm16 | None = None
         self._stretches: deque[tuple[int, int]] = deque(maxlen=_STRETCHES)
         self._end: int | None = None
 
@@ -78,9 +80,15 @@ class SentTrack:
             self.cut(position)
         self._put(position, pcm)
         self._end = position + len(pcm)
-        if self._stretches and self._stretches[-1][1] == position:
-            position = self._stretches.pop()[0]
-        self._stretches.append((position, self._end))
+        self._note(position, self._end)
+
+    def note(self, position: int, samples: int) -> None:
+        """So much was sent, and nobody will ask what."""
+        self._note(position, position + samples)
+
+    def forget(self) -> None:
+        """What was sent so far is not needed any more."""
+        self._ring = self._end = None
 
     def cut(self, position: int) -> None:
         """Nothing from here on will be played."""
@@ -96,6 +104,11 @@ class SentTrack:
         """Was anything sent that is due between these positions?"""
         return any(begin < last and end > first for begin, end in self._stretches)
 
+    def _note(self, first: int, last: int) -> None:
+        if self._stretches and abs(self._stretches[-1][1] - first) <= _SAME_STREAM:
+            first = self._stretches.pop()[0]
+        self._stretches.append((first, last))
+
     def take(self, first: int, last: int) -> FloatWave:
         """float32 [last − first], −1…1."""
         return self.take_pcm(first, last).astype(np.float32) * np.float32(1 / 32768)
@@ -103,7 +116,7 @@ class SentTrack:
     def take_pcm(self, first: int, last: int) -> Pcm16:
         """int16 [last − first]."""
         pcm = np.zeros(last - first, np.int16)
-        if self._end is not None:
+        if self._end is not None and self._ring is not None:
             known_first, known_last = max(first, self._end - _LENGTH), min(last, self._end)
             if known_first < known_last:
                 at = known_first % _LENGTH
@@ -115,6 +128,8 @@ class SentTrack:
         return pcm
 
     def _put(self, position: int, pcm: Pcm16) -> None:
+        if self._ring is None:
+            self._ring = np.zeros(_LENGTH, np.int16)
         at = position % _LENGTH
         head = min(len(pcm), _LENGTH - at)
         self._ring[at : at + head] = pcm[:head]

@@ -51,6 +51,8 @@ class Room:
         if self._guard is None:
             self._guard = EchoGuard(self._make_aec3)
         if self._guard.state == "none":
+            self._resampler = None
+            self._guard.far_untracked(at_ms, chunk.samples * 1000 / chunk.sample_rate)
             return
         if self._resampler is None or self._resampler.source_rate != chunk.sample_rate:
             self._resampler = StreamResampler(chunk.sample_rate, _RATE)
