@@ -24,6 +24,7 @@ keys_app = typer.Typer(help="Create, list and revoke the keys that open the serv
 main_app.add_typer(keys_app, name="keys")
 main_app.add_typer(models_app, name="models")
 main_app.command()(cli_operator.doctor)
+main_app.command()(cli_operator.score)
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="Settings file; without it ./selam.toml, if it is there.")

@@ -1,4 +1,4 @@
-"""Commands for whoever runs a server: ``doctor``."""
+"""Commands for whoever runs a server: ``doctor`` and ``score``."""
 
 from __future__ import annotations
 
@@ -21,3 +21,21 @@ def doctor(
     from selam_agent.programs import doctor as program
 
     raise typer.Exit(program.run(config, api_key=api_key or None, as_json=as_json))
+
+
+def score(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Sound files with .txt files beside them.")
+    ],
+    language: Annotated[
+        str | None, typer.Option("--lang", help="Of files that neither a folder nor manifest.json tells.")
+    ] = None,
+    config: Config = None,
+    json_to: Annotated[
+        str | None, typer.Option("--json", help="Write the scores to this file; - prints only them.")
+    ] = None,
+) -> None:
+    """Measure the configured recogniser on your recordings: error rates, language, speed."""
+    from selam_agent.programs import score as program
+
+    raise typer.Exit(program.run(directory, config=config, language=language, json_to=json_to))
