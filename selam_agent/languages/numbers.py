@@ -45,6 +45,35 @@ def say_digits(digits: str, pack: Pack) -> str:
     return " ".join(pack.numbers.small[int(digit)] for digit in digits if digit in "0123456789")
 
 
+def say_year(year: int, pack: Pack) -> str:
+    """A year; where ``speech.year_leads`` stand, in pairs as in English: 1998 is "nineteen ninety eight"."""
+    century, rest = divmod(year, 100)
+    if not pack.speech.year_leads or not 11 <= century <= 20 or (century == 20 and rest < 10):
+        return say_number(year, pack)
+    if not rest:
+        return f"{say_number(century, pack)} {pack.numbers.hundred}"
+    last = say_number(rest, pack) if rest > 9 else f"oh {pack.numbers.small[rest]}"
+    return f"{say_number(century, pack)} {last}"
+
+
+_ORDINALS = {
+    "one": "first",
+    "two": "second",
+    "three": "third",
+    "five": "fifth",
+    "eight": "eighth",
+    "nine": "ninth",
+    "twelve": "twelfth",
+}
+
+
+def say_ordinal(number: int, pack: Pack) -> str:
+    """The English ordinal: 21 is "twenty first". Other languages' are not written with letters."""
+    before, _, last = say_number(number, pack).rpartition(" ")
+    last = _ORDINALS.get(last) or (f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th")
+    return f"{before} {last}".strip()
+
+
 def _scaled(count: int, name: str, pack: Pack) -> str:
     if pack.code == "om":
         return f"{name} {' '.join(_below_thousand(count, pack))}"
@@ -116,6 +145,21 @@ def _vocabulary(pack: Pack) -> dict[str, int]:
     return known
 
 
+@lru_cache(maxsize=32)
+def _written(pack: Pack) -> dict[str, int | None]:
+    """The same by the words exactly as the pack writes them; None for a joiner."""
+    table = pack.numbers
+    named = (*table.small, *table.tens, *table.tens_joined, table.joiner)
+    scales = (table.hundred, table.thousand, table.million, table.billion)
+    found: dict[str, int | None] = {}
+    for token in {token for name in (*named, *scales) for token in name.split()}:
+        for each in (token, token + table.joiner) if pack.code == "ti" else (token,):
+            value = number_values(words(each, pack.code), pack)
+            if value:
+                found[each] = value[0]
+    return found
+
+
 def number_values(tokens: tuple[str, ...], pack: Pack) -> tuple[int | None, ...]:
     """The value of each normalised word by itself; None for a joiner. Unknown words end the list."""
     known, joiner = _vocabulary(pack), words(pack.numbers.joiner, pack.code)
@@ -136,15 +180,24 @@ def parse_number(text: str, pack: Pack) -> int | None:
     Left-out ones ("hundred") and spellings in ``also`` are accepted; words that do not make a number
     of the language ("five six") are not.
     """
-    tokens = words(text.replace(",", ""), pack.code)
-    if len(tokens) == 1 and tokens[0].isdecimal():
-        return int(tokens[0])
-    values = number_values(tokens, pack)
-    if not tokens or len(values) < len(tokens):
+    written = _written(pack)
+    try:
+        # As we write it ourselves; normalising costs ten times as much.
+        values = tuple([written[token] for token in text.split()])
+    except KeyError:
+        tokens = words(text.replace(",", ""), pack.code)
+        if len(tokens) == 1 and tokens[0].isdecimal():
+            return int(tokens[0])
+        values = number_values(tokens, pack)
+        if len(values) < len(tokens):
+            return None
+    if not values:
         return None
     value = _after(values) if pack.code == "om" else _before(values)
     if value > LARGEST:
         return None
+    if say_number(value, pack) == text:
+        return value
     said = words(say_number(value, pack), pack.code)
     return value if _skeleton(values) == _skeleton(number_values(said, pack)) else None
 

@@ -74,11 +74,27 @@ class NumberWords:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class SpeechWords:
-    """``percent``: a template of {number}; ``symbols`` and ``abbreviations`` are said as written here."""
+    """How written things are said; every text is spoken as it stands here.
+
+    ``percent``: a template of {number}; ``range``: of {first} and {last}; ``cents``: of {number}, after
+    an amount of money. ``currencies``: one of it and several, by symbol, code or short name.
+    ``units`` follow a number, ``before_numbers`` (such as "No.") precede one. ``year_leads``: words
+    before a year, in a language that says it in pairs. ``phone_plus``: the + of a telephone number.
+    ``loans``: foreign words in the language's letters, ``letters``: the names of A to Z in them.
+    """
 
     percent: str
+    range: str
+    cents: str
     symbols: Mapping[str, str]
     abbreviations: Mapping[str, str]
+    currencies: Mapping[str, tuple[str, ...]]
+    units: Mapping[str, str]
+    before_numbers: Mapping[str, str]
+    year_leads: tuple[str, ...]
+    phone_plus: str
+    loans: Mapping[str, str]
+    letters: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -207,10 +207,20 @@ def _numbers(table: Table) -> NumberWords:
 
 
 def _speech(table: Table) -> SpeechWords:
+    currencies = table.table("currencies", optional=True)
     words = SpeechWords(
         percent=_template(table, "percent", number="", default="{number} %"),
+        range=_template(table, "range", first="", last="", default="{first} {last}"),
+        cents=_template(table, "cents", number="", default="{number}"),
         symbols=MappingProxyType(table.texts("symbols", optional=True)),
         abbreviations=MappingProxyType(table.texts("abbreviations", optional=True)),
+        currencies=MappingProxyType({name: currencies.strings(name) for name in currencies.keys()}),  # noqa: SIM118
+        before_numbers=MappingProxyType(table.texts("before_numbers", optional=True)),
+        units=MappingProxyType(table.texts("units", optional=True)),
+        year_leads=table.strings("year_leads", optional=True),
+        phone_plus=table.raw("phone_plus") if "phone_plus" in table else "",
+        loans=MappingProxyType(table.texts("loans", optional=True)),
+        letters=table.strings("letters", 26, optional=True),
     )
     table.finish()
     return words

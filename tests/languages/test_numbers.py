@@ -1,5 +1,8 @@
+from collections.abc import Sequence
+from random import Random
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selam_agent.languages.numbers import parse_number, say_digits, say_number
@@ -30,20 +33,33 @@ def test_table(code: str, number: int, said: str) -> None:
     assert say_number(number, PACKS[code]) == said
 
 
-@pytest.mark.parametrize("code", CODES)
-def test_small_numbers_are_distinct_and_come_back(code: str) -> None:
+def check(code: str, numbers: Sequence[int]) -> None:
+    """Each is said in words, each in others, and the words come back as the number."""
     pack = PACKS[code]
-    said = [say_number(n, pack) for n in range(2500)]
-    assert len(set(said)) == len(said)
-    assert [parse_number(text, pack) for text in said] == list(range(2500))
+    said = [say_number(number, pack) for number in numbers]
+    assert len(set(said)) == len(set(numbers))
+    assert not any(char.isdigit() for char in set("".join(said)))
+    assert all(said) and [parse_number(text, pack) for text in said] == list(numbers)
 
 
-@settings(max_examples=300)
-@given(st.sampled_from(CODES), st.integers(0, 10**9))
-def test_every_number_is_words_and_comes_back(code: str, number: int) -> None:
-    said = say_number(number, PACKS[code])
-    assert said.strip() and not any(c.isdigit() for c in said)
-    assert parse_number(said, PACKS[code]) == number
+@pytest.mark.parametrize("code", CODES)
+def test_numbers_to_ten_thousand(code: str) -> None:
+    check(code, range(10_001))
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_hundred_thousand_numbers_to_a_billion(code: str) -> None:
+    """Over the five languages; as many small as large ones."""
+    random = Random(CODES.index(code))
+    numbers = [int(10 ** random.uniform(4, 9)) for _ in range(10_000)]
+    numbers += [random.randrange(10**9) for _ in range(9_998)] + [10**9 - 1, 10**9]
+    check(code, numbers)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("code", CODES)
+def test_numbers_to_a_million(code: str) -> None:
+    check(code, range(1_000_001))
 
 
 @given(st.sampled_from(CODES), st.text())

@@ -1,9 +1,11 @@
+import re
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selam_agent.languages.numbers import parse_number, say_digits, say_number
 from selam_agent.languages.packs import load
 from selam_agent.languages.speakable import geez_number, speakable
 
@@ -36,8 +38,51 @@ PACKS = load()
         ("so", "9:30", "sagaalka iyo soddon"),
         ("om", "ganama sa'aatii 3", "ganama sa'aatii sadii"),
         ("ti", "ንግሆ ሰዓት 3፣ 9:00", "ንግሆ ሰዓት ሰለስተ፣ ትሽዓተ ዜሮ ዜሮ"),
-        ("en", "2026-11-20", "Friday, November twenty, two thousand twenty six"),
+        ("en", "2026-11-20", "Friday, November twenty, twenty twenty six"),
         ("en", "", ""),
+        # Telephone numbers and codes, digit by digit, whatever their shape.
+        ("en", "Call 0911 23 45 67.", "Call zero nine one one, two three, four five, six seven."),
+        ("en", "(555) 123-4567", "five five five, one two three, four five six seven"),
+        ("en", "+251911234567", "plus two five one nine one one two three four five six seven"),
+        ("en", "Your number is 4521.", "Your number is four five two one."),
+        ("am", "ስልክ 0911 23 45 67", "ስልክ ዜሮ ዘጠኝ አንድ አንድ፣ ሁለት ሦስት፣ አራት አምስት፣ ስድስት ሰባት"),
+        ("am", "+251 911", "ሲደመር ሁለት አምስት አንድ ዘጠኝ መቶ አሥራ አንድ"),
+        ("so", "061 234 5678", "eber lix kow, laba saddex afar, shan lix toddoba siddeed"),
+        ("ti", "0911 23", "ዜሮ ትሽዓተ ሓደ ሓደ ዕስራን ሰለስተን"),
+        ("om", "0911-234567", "zeeroo sagal tokko tokko, lama sadii afur shan ja'a torba"),
+        # Years, decades and dates.
+        (
+            "en",
+            "Born in 1998, not 1998 people",
+            "Born in nineteen ninety eight, not one thousand nine hundred ninety eight people",
+        ),
+        ("en", "in 2005 and the 1990s", "in two thousand five and the nineteen nineties"),
+        ("en", "November 20, 2026", "November twenty, twenty twenty six"),
+        ("en", "11/20/2026", "November twenty, twenty twenty six"),
+        ("so", "20/11/2026", "labaatan Nofembar laba kun iyo lix iyo labaatan"),
+        ("am", "2026-11-20", "ዓርብ፣ አሥራ አንድ ኅዳር ሁለት ሺህ አሥራ ዘጠኝ"),
+        ("en", "99/99/2026", "ninety nine ninety nine two thousand twenty six"),
+        # Money, percent, ranges, ordinals, versions.
+        ("en", "It is $5.50, or $1.", "It is five dollars and fifty cents, or one dollar."),
+        ("en", "ETB 1.5 million, 500 ETB", "one point five million birr, five hundred birr"),
+        ("am", "ETB 500 ወይም $20.50", "አምስት መቶ ብር ወይም ሃያ ዶላር ከሃምሳ ሳንቲም"),
+        ("so", "Sh 500", "shan boqol shilin"),
+        ("om", "$3", "sadii doolaara"),
+        ("ti", "€3", "ሰለስተ ዩሮ"),
+        ("en", "50 % of it", "fifty percent of it"),
+        ("en", "3-4 days, 9:00-17:00", "three to four days, nine o'clock to seventeen zero zero"),
+        ("am", "3-4 ቀን", "ከሦስት እስከ አራት ቀን"),
+        ("om", "3-4", "sadii hanga afur"),
+        ("en", "the 21st and 3rd", "the twenty first and third"),
+        ("en", "Version 2.0.1, No. 5", "Version two point zero point one, number five"),
+        ("en", "10 km", "ten kilometers"),
+        # Abbreviations, with a prefix too; addresses; the other script.
+        ("am", "ለዶ/ር አበበ", "ለዶክተር አበበ"),
+        ("am", "9፡30", "ዘጠኝ ሠላሳ"),
+        ("en", "Mail me@example.com.", "Mail me at example dot com."),
+        ("am", "Google ላይ BBC", "ጎግል ላይ ቢ ቢ ሲ"),
+        ("am", "በMeta ሮቦት", "በሜታ ሮቦት"),
+        ("en", "Say ሰላም now", "Say selam now"),
     ],
 )
 def test_table(code: str, text: str, said: str) -> None:
@@ -68,6 +113,26 @@ def test_total_and_without_digits(code: str, text: str) -> None:
     for _, _, start, end in result.spans:
         assert last <= start <= end <= len(result.text)
         last = end
+
+
+@given(st.sampled_from(["am", "ti"]), st.text(alphabet=st.characters(max_codepoint=0x24F)))
+def test_no_latin_letter_is_left_to_an_ethiopic_voice(code: str, text: str) -> None:
+    assert not re.search("[A-Za-z]", speakable(text, PACKS[code]).text)
+
+
+@given(st.sampled_from(PACKS.languages), st.integers(0, 10**9), st.sampled_from(["{}", "{:,}"]))
+def test_a_number_is_said_as_its_words(code: str, number: int, written: str) -> None:
+    said = speakable(written.format(number), PACKS[code]).text
+    assert said == say_number(number, PACKS[code]) and parse_number(said, PACKS[code]) == number
+
+
+@given(
+    st.sampled_from(PACKS.languages),
+    st.from_regex(r"0[1-9][0-9]{2} [0-9]{2} [0-9]{2} [0-9]{2}", fullmatch=True),
+)
+def test_a_telephone_number_is_said_digit_by_digit(code: str, number: str) -> None:
+    said = speakable(number, PACKS[code]).text.replace(",", "").replace("፣", "")
+    assert said == say_digits(number, PACKS[code])
 
 
 @pytest.mark.parametrize(("numerals", "value"), [("፲፱፻፺፱", 1999), ("፻", 100), ("፼", 10_000), ("፳፻፲፱", 2019)])
