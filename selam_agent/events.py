@@ -14,7 +14,7 @@ response             what the agent answers: text*, once per reply
 response_delta       a piece of it while the model writes
 audio_chunk          a piece of speech: audio*
 input_level          how loud the microphone is, and the gate (opt-in; at most 10 a second)
-suggestions          what a rule-based agent understands now (opt-in; after each reply)
+suggestions          what a rule-based agent understands now (opt-in; when each reply begins)
 audio_end            the reply's last event: total_chunks*; exactly once per reply that sent
                      a response or a chunk
 clear                buffering clients drop what they have not played

@@ -144,6 +144,7 @@ class Actor:
         elif isinstance(message, Audible):
             self._listening.turns.agent_started(message.at * 1000)
             self._replies.audible(message)
+            self._suggest()
         elif isinstance(message, Over):
             self._over(message)
         elif isinstance(message, Control):
@@ -194,7 +195,6 @@ class Actor:
         if was_current:
             self._listening.turns.agent_stopped()
             self._answering.advance()
-            self._suggest()
         if last:
             self._ending = self._ending or End(last)
 

@@ -177,11 +177,13 @@ class Replies:
         )
 
     def suggestions(self) -> tuple[str, ...]:
-        """What the caller could say now."""
+        """What the caller could say now, or to the reply that is being spoken."""
         if self._config.translation == "interpreter":
             return ()
         model = self.speaker.model or self._engines.chat_model
-        return model.suggestions(self.request(None, self.speaker))
+        turn = None if self.current is None else self.current[1]
+        answered = turn.transcript if turn is not None and turn.understood else None
+        return model.suggestions(self.request(answered.text if answered is not None else None, self.speaker))
 
     # ------------------------------------------------------------ running
 
