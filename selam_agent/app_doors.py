@@ -19,6 +19,7 @@ from selam_agent.settings import Settings
 from selam_agent.store import KeyStore
 from selam_agent.store_agents import AgentStore
 from selam_agent.store_database import Database
+from selam_agent.store_files import RecordFiles
 from selam_agent.store_records import RecordStore
 from selam_agent.wire.api.agents import session_object
 from selam_agent.wire.api.routes import DOCUMENT, PREFIXES, Api
@@ -38,6 +39,7 @@ class Doors:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._expiry: asyncio.Task[None] | None = None
         server = settings.server
         self._database = Database.of(server.data_dir, server.database_url)
         self._use(self._database)
@@ -46,7 +48,9 @@ class Doors:
         self._database = database
         self._agents = AgentStore(database)
         self._stored = RecordStore(database)
-        self._records = Records(self._stored, self._settings.records.keep)
+        keep, ttl = self._settings.records.keep, self._settings.records.ttl
+        self._files = RecordFiles(self._settings.server.data_dir / "records")
+        self._records = Records(self._stored, self._files, keep, ttl)
 
     def watch(self, session_id: str, owner: str) -> Callable[[events.Event], None] | None:
         """What takes notes of a session."""
@@ -101,11 +105,15 @@ class Doors:
             self._use(Database.of(self._settings.server.data_dir, "sqlite+aiosqlite://"))
             await self._database.open()
         self._stored.start()
+        self._files.start()
+        self._expiry = asyncio.create_task(self._records.keep_expiring(), name="expiry of session records")
         self.api = Api(
             keys=self._keys,
             tokens=self._tokens,
             agents=self._agents,
             records=self._stored,
+            files=self._files,
+            notes=self._records,
             public_url=self._settings.server.public_url,
             version=__version__,
             fits=self.assemblyai.fits,
@@ -125,7 +133,11 @@ class Doors:
     async def aclose(self) -> None:
         """Says goodbye to the clients and writes what is to be remembered."""
         await asyncio.gather(self.assemblyai.aclose(), self.twilio.aclose())
+        if self._expiry is not None:
+            self._expiry.cancel()
+            await asyncio.gather(self._expiry, return_exceptions=True)
         await self._stored.aclose()
+        await self._files.aclose()
         await self._database.aclose()
 
     def _describe(self, session_id: str, agent_id: str | None, config: Mapping[str, Any]) -> None:

@@ -91,3 +91,19 @@ class ReplyEnded(Signal):
     reply_id: str
     interrupted: bool
     spoken_text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taped(Signal):
+    """The session's decisions, for its record alone: JSON lines, see ``dialogue.tape``."""
+
+    name: ClassVar[str] = "taped"
+    tape: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded(Signal):
+    """The next piece of the call, for its record alone: s16le stereo at 16 kHz, caller left."""
+
+    name: ClassVar[str] = "recorded"
+    pcm: bytes

@@ -1,23 +1,34 @@
 """What is remembered of a session, made from its events: as much as ``records.keep`` allows.
 
-``metadata``: when who spoke, which tools were called, how it ended. ``text``: also the words, the
-tools' arguments and results, and the configuration. Never audio.
+``metadata``: when who spoke, what was decided and why, how long each stage took, which tools were called,
+how it ended. ``text``: also the words, the tools' arguments and results, and the configuration. ``audio``:
+also both sides of the call.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from selam_agent import events, events_signals
 from selam_agent.settings import Keep
+from selam_agent.store_files import RecordFiles
 from selam_agent.store_records import RecordStore, SessionRecord
+
+log = logging.getLogger(__name__)
 
 # A session of three hours with a turn every five seconds.
 _MAX_TURNS = 2_048
 _MAX_CHANGES = 256
+_MAX_EVENTS = 8_192
+# The recogniser is asked every few frames while somebody speaks over the agent: the tape has that.
+_QUIET = frozenset({"listen"})
 _PUBLIC = {
     "client": "client_end",
     "agent": "agent_end",
@@ -31,16 +42,19 @@ _PUBLIC = {
 class Records:
     """The records of all sessions; ``watch`` is what the registry asks for each."""
 
-    def __init__(self, store: RecordStore, keep: Keep) -> None:
+    def __init__(self, store: RecordStore, files: RecordFiles, keep: Keep, ttl_days: float = 0) -> None:
         self._store = store
+        self._files = files
         self._keep = keep
+        self._ttl_s = ttl_days * 86_400
         self._open: dict[str, SessionNotes] = {}
 
     def watch(self, session_id: str, owner: str) -> Callable[[events.Event], None] | None:
         """What sees every event of a session; None when nothing is kept."""
         if self._keep == "none":
             return None
-        notes = SessionNotes(session_id, owner, self._write, words=self._keep == "text")
+        words = self._keep in ("text", "audio")
+        notes = SessionNotes(session_id, owner, self._write, self._files, words=words)
         self._open[session_id] = notes
         return notes
 
@@ -48,6 +62,33 @@ class Records:
         """What a door knows of a session that its events do not tell; right after it was opened."""
         if (notes := self._open.get(session_id)) is not None:
             notes.describe(agent_id, config)
+
+    def events_so_far(self, owner: str, session_id: str) -> list[dict[str, Any]] | None:
+        """The decisions of a session that goes on; None when there is none of this key's."""
+        notes = self._open.get(session_id)
+        return list(notes.decisions) if notes is not None and notes.owner == owner else None
+
+    async def expire(self) -> None:
+        """Erases what is older than it may become."""
+        if self._ttl_s:
+            await self._files.delete(await self._store.expire(time.time() - self._ttl_s))
+
+    async def keep_expiring(self) -> None:
+        """Does so now and every hour; to be cancelled."""
+        while True:
+            try:
+                await self.expire()
+            except SQLAlchemyError:
+                log.exception("old session records could not be erased")
+            await asyncio.sleep(3_600)
+
+    async def delete(self, owner: str, session_id: str) -> bool:
+        """Erases all that is stored of an ended session; whether there was one."""
+        await self._store.flush()
+        if not await self._store.delete(owner, session_id):
+            return False
+        await self._files.delete([session_id])
+        return True
 
     def _write(self, record: SessionRecord) -> None:
         if record.ended is not None:
@@ -59,11 +100,18 @@ class SessionNotes:
     """Takes notes of one session. ``words``: of what was said, too."""
 
     def __init__(
-        self, session_id: str, owner: str, write: Callable[[SessionRecord], None], *, words: bool
+        self,
+        session_id: str,
+        owner: str,
+        write: Callable[[SessionRecord], None],
+        files: RecordFiles,
+        *,
+        words: bool,
     ) -> None:
         self._id = session_id
-        self._owner = owner
+        self.owner = owner
         self._write = write
+        self._files = files
         self._words = words
         self._clock = asyncio.get_running_loop().time
         self._began, self._created = self._clock(), time.time()
@@ -75,6 +123,7 @@ class SessionNotes:
         self._reply: dict[str, Any] | None = None
         self._changes: list[dict[str, Any]] = []
         self._calls: dict[str, dict[str, Any]] = {}
+        self.decisions: list[dict[str, Any]] = []
         self._tellers: dict[type[events.Event], Callable[[Any], None]] = {
             events.SessionStarted: self._started,
             events.SessionUpdated: self._updated,
@@ -86,6 +135,10 @@ class SessionNotes:
             events.ToolCall: self._tool_call,
             events_signals.ToolEnded: self._tool_ended,
             events_signals.ReplyEnded: self._reply_ended,
+            events.Decision: self._decided,
+            events.TurnMetrics: self._measured,
+            events_signals.Taped: self._taped,
+            events_signals.Recorded: self._recorded,
             events.SessionEnded: self._ended,
         }
 
@@ -168,6 +221,22 @@ class SessionNotes:
         if self._words:
             reply["agent_text"] = event.spoken_text
 
+    def _decided(self, event: events.Decision) -> None:
+        if event.decision in _QUIET or len(self.decisions) >= _MAX_EVENTS:
+            return
+        about = {"decision": event.decision, "reason": event.reason, "turn_id": event.turn_id}
+        self.decisions.append({"type": "decision", "at_ms": self._now(), **about})
+
+    def _measured(self, event: events.TurnMetrics) -> None:
+        if len(self.decisions) < _MAX_EVENTS:
+            self.decisions.append({"type": "turn_metrics", "at_ms": self._now(), **asdict(event)})
+
+    def _taped(self, event: events_signals.Taped) -> None:
+        self._files.put_tape(self._id, event.tape)
+
+    def _recorded(self, event: events_signals.Recorded) -> None:
+        self._files.add_audio(self._id, event.pcm)
+
     def _ended(self, event: events.SessionEnded) -> None:
         self._put(event)
 
@@ -203,7 +272,7 @@ class SessionNotes:
         self._write(
             SessionRecord(
                 id=self._id,
-                owner=self._owner,
+                owner=self.owner,
                 agent_id=self._agent_id,
                 status="created" if end is None else "completed",
                 close_reason=reason,
@@ -211,6 +280,7 @@ class SessionNotes:
                 ended=None if end is None else self._created + end.duration_s,
                 config=self._config,
                 timeline=None if end is None else timeline,
+                events=None if end is None else self.decisions,
             )
         )
 

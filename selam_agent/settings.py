@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-Keep = Literal["none", "metadata", "text"]
+Keep = Literal["none", "metadata", "text", "audio"]
 
 
 class Section(BaseModel):
@@ -257,9 +257,14 @@ class Turns(Section):
 
 
 class Records(Section):
-    """What is stored of a session, for its own key to read: nothing, times and endings, or the words too."""
+    """What is stored of a session, for its own key to read.
+
+    ``keep``: nothing; times, decisions and endings; the words too; the audio of both sides too.
+    """
 
     keep: Keep = "metadata"
+    # After so many days a record is erased; 0: never.
+    ttl: float = Field(30.0, ge=0)
 
 
 class Twilio(Section):

@@ -49,6 +49,7 @@ SESSIONS = sa.Table(
     sa.Column("ended", sa.Float(53)),
     sa.Column("config", sa.JSON),
     sa.Column("timeline", sa.JSON),
+    sa.Column("events", sa.JSON),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ class SessionRecord:
     ended: float | None
     config: Mapping[str, Any] | None
     timeline: Mapping[str, Any] | None
+    events: Sequence[Mapping[str, Any]] | None
 
 
 class RecordStore:
@@ -92,6 +93,14 @@ class RecordStore:
         mine = SESSIONS.delete().where(SESSIONS.c.owner == owner, SESSIONS.c.id == session_id)
         async with self._database.engine.begin() as connection:
             return (await connection.execute(mine)).rowcount > 0
+
+    async def expire(self, before: float) -> Sequence[str]:
+        """Deletes what was begun before this time (epoch seconds), whosever it is; returns the ids."""
+        async with self._database.engine.begin() as connection:
+            old = sa.select(SESSIONS.c.id).where(SESSIONS.c.created < before)
+            ids = (await connection.execute(old)).scalars().all()
+            await connection.execute(SESSIONS.delete().where(SESSIONS.c.id.in_(ids)))
+        return ids
 
     async def _write(self) -> None:
         while True:

@@ -104,6 +104,7 @@ class Actor:
                 self._timer.cancel()
             self._answering.close()
             await self._tasks.aclose()
+            self._listening.close()
             if self._ending is not None:
                 ended = self._ended(self._ending.reason)
                 (self._line.record if self._ending.silently else self._line.send)(ended)

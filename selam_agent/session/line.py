@@ -17,15 +17,21 @@ class Line:
     """The outlet, when there is one. Events keep their order across a break; audio is not kept.
 
     Args:
-        signals: whether the client is told of signals.
+        signals, decisions: whether the client is told of these.
         record: sees every event before the client does; must neither wait nor raise.
     """
 
     def __init__(
-        self, outlet: Outlet, *, signals: bool = False, record: Callable[[events.Event], None] | None = None
+        self,
+        outlet: Outlet,
+        *,
+        signals: bool = False,
+        decisions: bool = False,
+        record: Callable[[events.Event], None] | None = None,
     ) -> None:
         self._outlet: Outlet | None = outlet
         self._signals = signals
+        self._decisions = decisions
         self._record = record
         self._kept: deque[events.Event] = deque(maxlen=_MAX_KEPT)
         self._closed = False
@@ -44,6 +50,8 @@ class Line:
     def send(self, event: events.Event) -> None:
         self.record(event)
         if isinstance(event, Signal) and not self._signals:
+            return
+        if isinstance(event, events.Decision) and not self._decisions:
             return
         if self._outlet is not None:
             self._outlet.send(event)

@@ -12,7 +12,6 @@ from selam_agent import events
 from selam_agent.dialogue import decisions
 from selam_agent.dialogue.completeness import Ending
 from selam_agent.dialogue.interruption import Verdict, asks, judge
-from selam_agent.dialogue.turns import TurnTaker
 from selam_agent.errors import SelamError
 from selam_agent.events_signals import SpeechStarted, SpeechStopped, SpokenOver
 from selam_agent.ports import Pcm16
@@ -24,6 +23,7 @@ from selam_agent.session.recognition import Recognition
 from selam_agent.session.replies import Replies
 from selam_agent.session.room import Room
 from selam_agent.session.silence import Prompt, Silence
+from selam_agent.session.taping import Taping
 from selam_agent.session.turn_settings import turn_settings
 from selam_agent.settings import Settings
 
@@ -43,6 +43,7 @@ class Listening:
         replies: Replies,
         recognition: Recognition,
         room: Room,
+        taping: Taping,
         emit: Callable[[events.Event], None],
     ) -> None:
         self._config = config
@@ -53,7 +54,8 @@ class Listening:
         self._recognition = recognition
         self._emit = emit
         self._ears = Ears(settings.audio, config.vad_threshold, room)
-        self.turns = TurnTaker(turn_settings(settings.turns, config))
+        self._taping = taping
+        self.turns = taping.turn_taker(turn_settings(settings.turns, config))
         self.on = True
         prompt_s = config.silence_prompt_s
         self._silence = Silence(settings.turns.silence_prompt_s if prompt_s is None else prompt_s)
@@ -63,6 +65,10 @@ class Listening:
         # The turn whose beginning was told and whose end was not.
         self._told_turn: int | None = None
         self._level_told = 0.0
+
+    def close(self) -> None:
+        """The session ends."""
+        self._taping.close(self.turns)
 
     def configure(self, config: SessionConfig) -> None:
         """New wishes of the client, between two turns."""
@@ -95,6 +101,7 @@ class Listening:
                 self.act(self.turns.frame(voiced, arrived, fading=fading))
             self._mind_speech()
             self._ears.forget_before(self.turns.keep_from_ms)
+        self._taping.at(arrived)
         self._ask_interim()
         self._mind_silence()
         self._warn_if_quiet()
@@ -180,8 +187,6 @@ class Listening:
         return verdict
 
     def _log(self, decision: decisions.Decision) -> None:
-        if not self._config.decisions:
-            return
         self._emit(
             events.Decision(
                 decision=_DECISION_NAMES[type(decision)],

@@ -22,6 +22,7 @@ from selam_agent.session.recognition import Recognition
 from selam_agent.session.replies import Replies
 from selam_agent.session.room import Room
 from selam_agent.session.speaker import Speaker
+from selam_agent.session.taping import Taping
 from selam_agent.session.tasks import Tasks
 from selam_agent.session.tools import Toolbox
 from selam_agent.session.voices import Voices
@@ -75,7 +76,8 @@ def assemble(
         post=inbox.post,
         own=tasks.own,
     )
-    room = Room(guarded=house.settings.audio.echo_guard, make_aec3=house.make_aec3)
+    taping = Taping(house.settings.records.keep if house.watch else "none", line.record)
+    room = Room(guarded=house.settings.audio.echo_guard, make_aec3=house.make_aec3, recording=taping.call)
     replies = Replies(
         session_id=session_id,
         config=config,
@@ -110,6 +112,7 @@ def assemble(
         replies=replies,
         recognition=recognition,
         room=room,
+        taping=taping,
         emit=line.send,
     )
     return Parts(toolbox, replies, answering, listening, tasks)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from selam_agent.audio.call_recording import CallRecording
 from selam_agent.audio.echo import EchoGuard
 from selam_agent.audio.echo_aec3 import MakeAec3
 from selam_agent.audio.encode import EncodedChunk
@@ -22,9 +23,16 @@ _RATE = 16_000
 class Room:
     """One client's. Times are ms of the clock on which audio arrives."""
 
-    def __init__(self, *, guarded: bool, make_aec3: MakeAec3 | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        guarded: bool,
+        make_aec3: MakeAec3 | None = None,
+        recording: CallRecording | None = None,
+    ) -> None:
         self._guarded = guarded
         self._make_aec3 = make_aec3
+        self._recording = recording
         # Made when the agent first speaks: a session that only listens has no use for half a megabyte.
         self._guard: EchoGuard | None = None
         self._resampler: StreamResampler | None = None
@@ -46,25 +54,34 @@ class Room:
 
     def plays(self, chunk: EncodedChunk, at_ms: float) -> None:
         """This chunk leaves for the loudspeaker, where its first sample is due at this time."""
-        if not self._guarded:
-            return
-        if self._guard is None:
+        if self._guard is None and self._guarded:
             self._guard = EchoGuard(self._make_aec3)
-        if self._guard.state == "none":
+        guard = self._guard
+        if guard is not None and guard.state == "none":
+            guard.far_untracked(at_ms, chunk.samples * 1000 / chunk.sample_rate)
+            guard = None
+        if guard is None and self._recording is None:
             self._resampler = None
-            self._guard.far_untracked(at_ms, chunk.samples * 1000 / chunk.sample_rate)
             return
         if self._resampler is None or self._resampler.source_rate != chunk.sample_rate:
             self._resampler = StreamResampler(chunk.sample_rate, _RATE)
-        self._guard.far(self._resampler.feed(chunk.pcm()), at_ms)
+        pcm = self._resampler.feed(chunk.pcm())
+        if guard is not None:
+            guard.far(pcm, at_ms)
+        if self._recording is not None:
+            self._recording.far(pcm, at_ms)
 
     def falls_silent(self, at_ms: float) -> None:
         """What was sent and would be played after this time was thrown away by the client."""
         if self._guard is not None:
             self._guard.cut(at_ms)
+        if self._recording is not None:
+            self._recording.cut(at_ms)
 
     def hears(self, frames: Pcm16, at_ms: float) -> tuple[Pcm16, NDArray[np.bool_] | None]:
         """Microphone frames [n, 320] from this time on: without the echo, and which are nothing but echo."""
+        if self._recording is not None:
+            self._recording.near(frames.reshape(-1), at_ms)
         if self._guard is None:
             return frames, None
         cleaned = self._guard.near(frames, at_ms)

@@ -55,7 +55,7 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._outlet = outlet
         watch = None if house.watch is None else house.watch(session_id, owner)
-        self._line = Line(outlet, signals=config.signals, record=watch)
+        self._line = Line(outlet, signals=config.signals, decisions=config.decisions, record=watch)
         self._renew_token()
         self._inbox = Inbox()
         parts = assemble(house, session_id, config, speaker, self._line, self._inbox)

@@ -14,13 +14,14 @@ from aiohttp.typedefs import Handler
 from selam_agent.errors import AuthenticationError, AuthorizationError, SelamError, SessionError
 from selam_agent.store import Key, KeyStore
 from selam_agent.store_agents import AgentStore
+from selam_agent.store_files import RecordFiles
 from selam_agent.store_records import RecordStore
 from selam_agent.wire import auth
 from selam_agent.wire.api import models
 from selam_agent.wire.api.agents import AgentRoutes, rfc3339
 from selam_agent.wire.api.envelope import ApiError, answer, body_of, told
 from selam_agent.wire.api.openapi import document
-from selam_agent.wire.api.sessions import SessionRoutes
+from selam_agent.wire.api.sessions import Notes, SessionRoutes
 from selam_agent.wire.tokens import TemporaryTokens
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ class Api:
         tokens: TemporaryTokens,
         agents: AgentStore,
         records: RecordStore,
+        files: RecordFiles,
+        notes: Notes,
         public_url: str,
         version: str,
         fits: Callable[[Mapping[str, Any]], None],
@@ -49,7 +52,7 @@ class Api:
         self._version = version
         self._tokens = tokens
         self._agents = AgentRoutes(agents, owner_of=_owner_of, fits=fits, changed=changed)
-        self._sessions = SessionRoutes(records, owner_of=_owner_of, public_url=public_url)
+        self._sessions = SessionRoutes(records, files, notes, owner_of=_owner_of, public_url=public_url)
 
     def attach(self, app: web.Application) -> None:
         agents, sessions, router = self._agents, self._sessions, app.router
@@ -61,6 +64,7 @@ class Api:
         router.add_get("/v1/sessions", sessions.list)
         router.add_get("/v1/sessions/{id}", sessions.get)
         router.add_delete("/v1/sessions/{id}", sessions.delete)
+        router.add_get("/v1/sessions/{id}/events", sessions.events)
         router.add_get("/v1/sessions/{id}/artifacts/{kind}", sessions.artifact)
         router.add_get("/v1/token", self._token)
         router.add_post("/v1/tokens", self._expiring_token)

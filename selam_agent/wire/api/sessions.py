@@ -6,12 +6,13 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from selam_agent.errors import ValidationError
+from selam_agent.store_files import RecordFiles
 from selam_agent.store_records import RecordStore, SessionRecord
 from selam_agent.wire.api import models
 from selam_agent.wire.api.agents import rfc3339
@@ -19,6 +20,20 @@ from selam_agent.wire.api.envelope import ApiError, answer, invalid, not_found, 
 
 _LINK_S = 3_600
 _ARTIFACTS = ("timeline", "metadata")
+_CONTENT_TYPES = {
+    "timeline": "application/json",
+    "metadata": "application/json",
+    "tape": "application/jsonl",
+    "audio": "audio/wav",
+}
+
+
+class Notes(Protocol):
+    """What is known of sessions that may still go on."""
+
+    def events_so_far(self, owner: str, session_id: str) -> list[dict[str, Any]] | None: ...
+
+    async def delete(self, owner: str, session_id: str) -> bool: ...
 
 
 class SessionRoutes:
@@ -28,9 +43,17 @@ class SessionRoutes:
     """
 
     def __init__(
-        self, store: RecordStore, *, owner_of: Callable[[web.Request], str], public_url: str
+        self,
+        store: RecordStore,
+        files: RecordFiles,
+        notes: Notes,
+        *,
+        owner_of: Callable[[web.Request], str],
+        public_url: str,
     ) -> None:
         self._store = store
+        self._files = files
+        self._notes = notes
         self._owner_of = owner_of
         self._public_url = public_url.rstrip("/")
         self._secret = secrets.token_bytes(32)
@@ -57,21 +80,29 @@ class SessionRoutes:
 
     async def get(self, request: web.Request) -> web.Response:
         record = await self._find(self._owner_of(request), request)
-        artifacts = []
-        if record.timeline is not None:
-            artifacts = [
-                {"type": kind, "url": self._link(request, record, kind), "content_type": "application/json"}
-                for kind in _ARTIFACTS
-            ]
+        kinds = [*_ARTIFACTS, *self._files.kinds(record.id)] if record.timeline is not None else []
+        artifacts = [
+            {"type": kind, "url": self._link(request, record, kind), "content_type": _CONTENT_TYPES[kind]}
+            for kind in kinds
+        ]
         return answer({**_summary(record), "config": record.config, "artifacts": artifacts})
 
     async def delete(self, request: web.Request) -> web.Response:
-        if not await self._store.delete(self._owner_of(request), request.match_info["id"]):
+        """Erases everything that is stored of the session."""
+        if not await self._notes.delete(self._owner_of(request), request.match_info["id"]):
             raise not_found("session_not_found", "session")
         return web.Response(status=204)
 
-    async def artifact(self, request: web.Request) -> web.Response:
-        """A timeline or its metadata, by a signed link."""
+    async def events(self, request: web.Request) -> web.Response:
+        """Why it waited, answered and stopped, and what each turn took; also while the session goes on."""
+        owner, session_id = self._owner_of(request), request.match_info["id"]
+        events: Sequence[Mapping[str, Any]] | None = self._notes.events_so_far(owner, session_id)
+        if events is None:
+            events = (await self._find(owner, request)).events or []
+        return answer({"session_id": session_id, "events": list(events)})
+
+    async def artifact(self, request: web.Request) -> web.StreamResponse:
+        """A timeline, its metadata, the tape of the decisions or the audio, by a signed link."""
         kind, session_id = request.match_info["kind"], request.match_info["id"]
         owner, expires = request.query.get("owner", ""), request.query.get("expires", "")
         signature = request.query.get("signature", "")
@@ -79,6 +110,10 @@ class SessionRoutes:
         if not right or int(expires) < time.time():
             raise ApiError(401, "unauthorized", "The link has expired or was changed.")
         record = await self._find(owner, request)
+        if kind in _CONTENT_TYPES and kind not in _ARTIFACTS:
+            path = self._files.find(kind, record.id)
+            if path is not None:
+                return web.FileResponse(path, headers={"Content-Type": _CONTENT_TYPES[kind]})
         if record.timeline is None or kind not in _ARTIFACTS:
             raise not_found("session_not_found", "session")
         if kind == "timeline":
