@@ -32,6 +32,8 @@ def test_every_route_is_in_the_document() -> None:
         tokens=TemporaryTokens(lambda key: True),
         agents=nothing,  # type: ignore[arg-type]
         records=nothing,  # type: ignore[arg-type]
+        files=nothing,  # type: ignore[arg-type]
+        notes=nothing,  # type: ignore[arg-type]
         public_url="",
         version="1",
         fits=lambda given: None,

@@ -46,7 +46,7 @@ def _assemblyai() -> str:
         _NOTE,
         "`/v1/ws`, and the older dialect at `/v1/realtime`: JSON text frames both ways. The key goes into "
         "`Authorization`, a temporary token into `?token=`. What a field of `session` does is in "
-        "[`session_object.py`](../../selam_agent/wire/assemblyai/session_object.py).",
+        "`selam_agent/wire/assemblyai/session_object.py`.",
         "\n## You send\n",
         *_events(schema.events(schema.ClientEvent), skip=()),
         "\n## You receive\n",

@@ -124,6 +124,13 @@ class Session(SessionSummary):
     artifacts: list[Artifact]
 
 
+class SessionEvents(BaseModel):
+    """In order; each has a ``type`` (``decision``, ``turn_metrics``) and ``at_ms`` since the beginning."""
+
+    session_id: str
+    events: list[dict[str, Any]]
+
+
 class SessionList(BaseModel):
     sessions: list[SessionSummary]
     has_more: bool = False

@@ -79,8 +79,15 @@ OPERATIONS = (
     ),
     Operation(
         method="get",
+        path="/v1/sessions/{id}/events",
+        summary="Read why a session waited, answered and stopped, and what each turn took; also while it goes on.",
+        answer=models.SessionEvents,
+        errors=(404,),
+    ),
+    Operation(
+        method="get",
         path="/v1/sessions/{id}/artifacts/{kind}",
-        summary="Read a timeline or its metadata, by a signed link and without a key.",
+        summary="Read a timeline, its metadata, a tape or the audio, by a signed link and without a key.",
         errors=(404,),
     ),
     Operation(
