@@ -80,7 +80,7 @@ OPERATIONS = (
     Operation(
         method="get",
         path="/v1/sessions/{id}/events",
-        summary="Read why a session waited, answered and stopped, and what each turn took; also while it goes on.",
+        summary="Read why a session waited, answered and stopped; also while it goes on.",
         answer=models.SessionEvents,
         errors=(404,),
     ),
