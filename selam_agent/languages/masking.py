@@ -14,7 +14,7 @@ from dataclasses import dataclass
 _FIXED = re.compile(
     r"""
     https?://\S*[\w/]                                   # an address
-    | [\w.+-]+@[\w-]+(?:\.[\w-]+)+                      # of electronic mail
+    | (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+                      # of electronic mail
     | \{[^{}\s]*\} | %\([a-z_]+\)[sd] | %[sd] | <[^<>]+>  # a placeholder of a program
     | [+]?\d+(?:[.,:/\-]\d+)*(?!\d|st\b|nd\b|rd\b|th\b)  # a number, a time, a date; not 3rd
     | [\u1369-\u137c]+                                  # Ge'ez numerals
@@ -22,8 +22,8 @@ _FIXED = re.compile(
     re.VERBOSE,
 )
 _CAPITAL = re.compile(r"(?<![\w'’])[A-Z][\w'’-]*")
-_INITIAL = re.compile(r"(?:^|[.?!…:;\n\"“(])\s*$")
-_TITLES = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof)\.\s*$")
+_INITIAL = frozenset(".?!…:;\"“(")
+_TITLES = ("Dr.", "Mr.", "Mrs.", "Ms.", "Prof.")
 _MARK = re.compile(r"<\s*[xX]\s*(\d+)\s*/?\s*>")
 # Written with a capital letter in English and yet no name to keep.
 _NO_NAMES = frozenset(
@@ -104,5 +104,5 @@ def _may_be_name(word: str, ordinary: Collection[str]) -> bool:
 
 
 def _begins(text: str, at: int) -> bool:
-    before = text[:at]
-    return bool(_INITIAL.search(before)) and not _TITLES.search(before)
+    before = text[max(0, at - 64) : at].rstrip()
+    return not before or (before[-1] in _INITIAL and not before.endswith(_TITLES))
