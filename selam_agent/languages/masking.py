@@ -22,7 +22,7 @@ _FIXED = re.compile(
     re.VERBOSE,
 )
 _CAPITAL = re.compile(r"(?<![\w'’])[A-Z][\w'’-]*")
-_INITIAL = frozenset(".?!…:;\"“(")
+_INITIAL = frozenset('.?!…:;"“(')
 _TITLES = ("Dr.", "Mr.", "Mrs.", "Ms.", "Prof.")
 _MARK = re.compile(r"<\s*[xX]\s*(\d+)\s*/?\s*>")
 # Written with a capital letter in English and yet no name to keep.

@@ -26,6 +26,7 @@ from selam_agent.session.misunderstood import Misunderstood
 from selam_agent.session.pending import PendingTurn
 from selam_agent.session.recognition import Recognition
 from selam_agent.session.replies import Replies
+from selam_agent.session.speaker import Speaker
 from selam_agent.session.tongues import Tongues
 
 # Turns that wait for their answer; only audio sent faster than real time makes more than two.
@@ -228,9 +229,9 @@ class Answering:
         heard = self._tongues.heard(turn.transcript)
         self._emit_transcription(turn, heard, is_final=False)
         if self._replies.current is None and not self._waiting:
-            self._use_or_drop(turn, text, heard)
+            speaker = self._replies.voices.to_answer_in(self._tongues.answer(turn.transcript))
+            self._use_or_drop(turn, text, heard, speaker)
             if turn.reply is None:
-                speaker = self._replies.voices.to_answer_in(self._tongues.answer(turn.transcript))
                 turn.reply = self._replies.ask(text, turn.turn, speaker, heard=heard)
                 turn.reply_text = text
         ending = judge(text, self._packs[heard])
@@ -239,11 +240,12 @@ class Answering:
             ending = Ending.UNKNOWN
         self._on_words(turn.turn, turn.revision, ending)
 
-    def _use_or_drop(self, turn: PendingTurn, text: str, language: str) -> None:
-        """A prepared answer is kept if it answers the same words, and has not failed meanwhile."""
+    def _use_or_drop(self, turn: PendingTurn, text: str, language: str, speaker: Speaker) -> None:
+        """A prepared answer is kept if it answers these words in this language, and has not failed."""
         if turn.reply is None:
             return
-        if turn.reply.over or not equivalent(turn.reply_text, text, language):
+        same = turn.reply.language == speaker.pack.code and equivalent(turn.reply_text, text, language)
+        if turn.reply.over or not same:
             turn.drop_reply(self._clock())
 
     def _answer(self, turn: PendingTurn) -> None:
@@ -271,9 +273,9 @@ class Answering:
             turn.drop_reply(self._clock())
             return
         self._emit_transcription(turn, heard, is_final=True)
-        self._use_or_drop(turn, text, heard)
         reason = "interpreter" if self._tongues.interpreting else "caller_language"
         self._replies.voices.follow(self._tongues.settle(turn.transcript), reason)
+        self._use_or_drop(turn, text, heard, self._replies.speaker)
         if turn.muted:
             turn.drop_reply(self._clock())
             self._replies.history.caller_said(text)

@@ -128,6 +128,11 @@ class Reply:
         return self._writing.text
 
     @property
+    def language(self) -> str:
+        """That of its voice."""
+        return self._speaker.pack.code
+
+    @property
     def over(self) -> bool:
         """Whether nothing of it will leave any more."""
         return self._stopped

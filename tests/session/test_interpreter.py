@@ -12,7 +12,7 @@ from selam_agent import events
 from selam_agent.errors import EngineError, SessionError, ValidationError
 from selam_agent.ports import Transcript
 from selam_agent.session.config import SessionConfig
-from tests.fakes import FakeSynthesizer, FakeTranslator
+from tests.fakes import FakeSynthesizer, FakeTranslator, silence, speech
 from tests.session.calls import TURN, call
 from tests.virtual_clock import run
 
@@ -174,12 +174,28 @@ def test_a_guess_that_is_thrown_away_warns_nobody() -> None:
         broken = EngineError("gone", code="llm_failed")
         translator = FakeTranslator({"Waan": broken, **SCRIPT})
         async with call(Transcript(text="Waan", language="so"), HELLO, translator=translator, **PAIR) as it:
-            it.session.hear(TURN[: 32 * 1000])
-            await asyncio.sleep(0.3)
+            it.session.hear(speech(600) + silence(300))
+            await asyncio.sleep(0.45)
             it.session.hear(TURN)
             await it.until(events.AudioEnd)
-            assert [r.text for r in translator.requests][-1] == HELLO.text
+            assert [r.text for r in translator.requests] == ["Waan", "Waan", HELLO.text]
             assert not it.outlet.all(events.Notice)
+
+    run(story())
+
+
+def test_a_guess_in_the_wrong_direction_is_not_used() -> None:
+    async def story() -> None:
+        translator = FakeTranslator({"OK OK.": ["Haye, haye.", "All right."]})
+        heard = [Transcript(text="OK OK.", language=code) for code in ("en", "so", "so")]
+        async with call(*heard, translator=translator, **PAIR) as it:
+            it.session.hear(speech(600) + silence(300))
+            await asyncio.sleep(0.25)
+            it.session.hear(TURN)
+            await it.until(events.AudioEnd)
+            assert [(r.source, r.target) for r in translator.requests] == [("en", "so"), ("so", "en")]
+            assert it.outlet.all(events.Response)[0].text == "All right."
+            assert it.tts.requests[-1].language == "en"
 
     run(story())
 
