@@ -25,6 +25,7 @@ main_app.add_typer(keys_app, name="keys")
 main_app.add_typer(models_app, name="models")
 main_app.command()(cli_operator.doctor)
 main_app.command()(cli_operator.score)
+main_app.command()(cli_operator.languages)
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="Settings file; without it ./selam.toml, if it is there.")

@@ -1,4 +1,4 @@
-"""Commands for whoever runs a server: ``doctor`` and ``score``."""
+"""Commands for whoever runs a server: ``doctor``, ``score`` and ``languages``."""
 
 from __future__ import annotations
 
@@ -39,3 +39,27 @@ def score(
     from selam_agent.programs import score as program
 
     raise typer.Exit(program.run(directory, config=config, language=language, json_to=json_to))
+
+
+def languages(
+    markdown: Annotated[bool, typer.Option("--markdown", help="As the table in the README.")] = False,
+    write: Annotated[Path | None, typer.Option(help="Replace the table in this file.")] = None,
+) -> None:
+    """Tell what the server can do in each language, and how well."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from selam_agent.languages import packs as language_packs
+    from selam_agent.programs import capabilities
+
+    packs = language_packs.load()
+    if write is not None:
+        capabilities.write(packs, write)
+        typer.echo(f"{write}: the table is up to date.")
+    elif markdown:
+        typer.echo(capabilities.markdown(packs))
+    else:
+        table = Table("", *(row[0] for row in capabilities.rows(packs)), show_lines=True)
+        for name, *cells in list(zip(capabilities.COLUMNS, *capabilities.rows(packs), strict=True))[1:]:
+            table.add_row(name, *(cell.replace("<br>", "\n") for cell in cells))
+        Console().print(table)

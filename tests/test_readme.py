@@ -8,8 +8,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from selam_agent import events
+from selam_agent import cli, events
 from selam_agent.client import SelamClient
 from selam_agent.languages import packs
 from selam_agent.settings_file import load
@@ -64,6 +65,11 @@ def test_every_language_has_its_row() -> None:
     for pack in packs.load():
         (row,) = re.findall(rf"^\| [^|]*`{pack.code}` \|.*$", README, flags=re.M)
         assert ("**needed**" in row) == pack.needs_review
+
+
+def test_the_table_of_languages_is_the_one_that_the_command_makes() -> None:
+    made = CliRunner().invoke(cli.main_app, ["languages", "--markdown"]).stdout.strip()
+    assert made in README, "run: selam-agent languages --write README.md"
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#]+)\)", README))))
