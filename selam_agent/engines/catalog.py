@@ -24,7 +24,7 @@ from selam_agent.engines import stt_catalog
 from selam_agent.engines.privacy import check_private, may_leave
 from selam_agent.errors import SettingsError
 from selam_agent.ports import ChatModel, Synthesizer, Transcriber, Translator
-from selam_agent.settings import Settings
+from selam_agent.settings import Settings, Translation
 
 if TYPE_CHECKING:
     from selam_agent.languages.packs import Packs
@@ -169,12 +169,24 @@ def build_translator(settings: Settings, packs: Packs, chat_model: ChatModel) ->
             f"translation.engine: 'llm' needs a language model, and {chat_model.info.name} is rule-based; "
             "set llm.base_url and llm.model"
         )
-    if wanted.mode != "off" and translator is None:
-        raise SettingsError(
-            f"translation.mode: {wanted.mode!r} needs a translator; set llm.base_url and llm.model, "
-            "or name one in translation.engine"
-        )
+    _check_mode(settings.translation, packs, chat_model, translator)
     return translator
+
+
+def _check_mode(
+    wanted: Translation, packs: Packs, chat_model: ChatModel, translator: Translator | None
+) -> None:
+    """Refuses at the start what every session would be refused for."""
+    if unknown := [code for code in wanted.languages if code not in packs]:
+        known = ", ".join(packs.languages)
+        raise SettingsError(f"translation.languages: there is no {unknown[0]!r}; there are {known}")
+    if wanted.mode == "interpreter" and (len(wanted.languages), len(set(wanted.languages))) != (2, 2):
+        raise SettingsError('translation.languages: the interpreter needs two, such as ["so", "en"]')
+    missing = translator is None or (wanted.mode == "pivot" and not chat_model.info.generative)
+    if wanted.mode != "off" and missing:
+        raise SettingsError(
+            f"translation.mode: {wanted.mode!r} needs a language model; set llm.base_url and llm.model"
+        )
 
 
 def _synthesizer(settings: Settings, name: str) -> Synthesizer:

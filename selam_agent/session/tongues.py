@@ -28,7 +28,8 @@ class Tongues:
     @property
     def expected(self) -> str | None:
         """What the recogniser is told to expect; None: any."""
-        return None if self._pair else self._language
+        only = self._spoken[0] if len(self._spoken) == 1 else None
+        return None if self._pair else self._language or only
 
     @property
     def interpreting(self) -> bool:

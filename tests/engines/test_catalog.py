@@ -96,8 +96,13 @@ def test_the_language_model_translates_where_there_is_one() -> None:
     flow = catalog.build_chat_model(Settings(), packs.load())
     assert catalog.build_translator(Settings(), packs.load(), flow) is None
     assert isinstance(catalog.build_translator(Settings(), packs.load(), TheirModel()), LlmTranslator)
-    for section in ({"engine": "llm"}, {"mode": "pivot"}):
-        with pytest.raises(SettingsError, match=r"llm\.base_url"):
+    for section, sentence in [
+        ({"engine": "llm"}, r"llm\.base_url"),
+        ({"mode": "pivot"}, r"llm\.base_url"),
+        ({"mode": "interpreter", "languages": ["so"]}, "needs two"),
+        ({"languages": ["so", "xx"]}, "there is no 'xx'"),
+    ]:
+        with pytest.raises(SettingsError, match=sentence):
             catalog.build_translator(Settings.model_validate({"translation": section}), packs.load(), flow)
 
 

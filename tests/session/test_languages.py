@@ -109,3 +109,13 @@ def test_the_same_language_again_or_nothing_is_still_nothing() -> None:
                 assert it.outlet.all(events.Notice)[0].details["reason"] == "not_in_book"
 
         run(story())
+
+
+def test_the_only_language_of_the_callers_is_expected() -> None:
+    async def story() -> None:
+        async with call("Hello there.", languages=("en",)) as it:
+            it.session.hear(TURN)
+            await it.until(events.AudioEnd)
+            assert {request.language for request in it.stt.requests} == {"en"}
+
+    run(story())
