@@ -64,7 +64,9 @@ WARNINGS = Metric("selam_warnings_total", "counter", "Warning events, by code.",
 WRONG_LANGUAGE = Metric(
     "selam_wrong_language_answers_total",
     "counter",
-    "Answers that the language model began in another language than it was asked for.",
+    "Answers that the language model began in another language than it was asked for, by what was done: "
+    "asked_again, translated or apology. The second and third follow a first.",
+    ("remedy",),
 )
 
 TURNS = Metric(

@@ -118,6 +118,8 @@ class SessionWatch:
 
     def _warned(self, event: events.Notice) -> None:
         self._numbers.count(metrics.WARNINGS, code=event.code)
+        if event.code == "wrong_language":
+            self._numbers.count(metrics.WRONG_LANGUAGE, remedy=str(event.details.get("remedy", "")))
         number = event.details.get("turn_id")
         if event.code == "not_understood" and isinstance(number, int):
             self._tell(number, "not_understood", _Turn(about={"reason": event.details.get("reason")}))

@@ -14,12 +14,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from selam_agent import events, events_signals
 from selam_agent import metrics as known
-from selam_agent.app_metering import MeteredTranscriber, watch_loop
+from selam_agent.app_metering import MeteredTranscriber, watch_breakers, watch_loop
 from selam_agent.errors import EngineError
 from selam_agent.metrics import Metrics
 from selam_agent.ports import Priority, Transcript, TranscriptionRequest
+from selam_agent.session.config import Engines
 from selam_agent.watch import SessionWatch
-from tests.fakes import FakeChatModel, FakeTranscriber, silence, speech, talk
+from tests.fakes import FakeChatModel, FakeSynthesizer, FakeTranscriber, silence, speech, talk
 from tests.session.calls import LONG, TURN, Call, call
 from tests.virtual_clock import run
 
@@ -197,6 +198,25 @@ def test_a_dropped_guess_and_what_it_cost_are_counted() -> None:
     assert value(numbers, "selam_speculations_total", outcome="miss") == 1
     assert value(numbers, "selam_speculations_dropped_total") == 2
     assert value(numbers, "selam_speculation_wasted_seconds_total") == 1.5
+
+
+def test_answers_in_the_wrong_language_are_counted_by_remedy() -> None:
+    numbers = Metrics()
+    watch = SessionWatch("s", "k", numbers)
+    for remedy in ("asked_again", "translated"):
+        details = {"expected": "am", "found": "en", "remedy": remedy, "turn_id": 1}
+        watch(events.Notice(code="wrong_language", message="No.", details=details))
+    assert value(numbers, "selam_wrong_language_answers_total", remedy="translated") == 1
+    assert value(numbers, "selam_warnings_total", code="wrong_language") == 2
+
+
+def test_the_breaker_of_a_remote_voice_shows() -> None:
+    numbers, remote = Metrics(), FakeSynthesizer(breaker_state="open")
+    made = Engines(transcriber=FakeTranscriber([]), chat_model=FakeChatModel(), synthesizers={"edge": remote})
+    watch_breakers(made, numbers)
+    assert value(numbers, "selam_breaker_open", engine="edge") == 1
+    remote.breaker_state = "half_open"
+    assert value(numbers, "selam_breaker_open", engine="edge") == 0.5
 
 
 def test_the_recognisers_queue_is_measured() -> None:
