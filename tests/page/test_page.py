@@ -78,7 +78,7 @@ async def quiet(page: Tab) -> None:
 async def test_a_conversation_by_voice(
     browser: Chromium, server: LocalServer, voice: dict[str, Pcm16]
 ) -> None:
-    browser.hears(recording(0.6, voice["Hello."], 2.3, voice["I want to book an appointment."], 20.0))
+    browser.hears(recording(1.2, voice["Hello."], 2.3, voice["I want to book an appointment."], 20.0))
     async with tab(browser, server.url) as page:
         await start(page, server.api_key, "free")
         await said(page, "caller", "Hello.")
@@ -112,7 +112,7 @@ async def test_a_conversation_by_chips_needs_no_microphone(browser: Chromium, se
 
 
 async def test_little_data(browser: Chromium, server: LocalServer, voice: dict[str, Pcm16]) -> None:
-    browser.hears(recording(0.8, voice["Hello."], 20.0))
+    browser.hears(recording(1.2, voice["Hello."], 20.0))
     async with tab(browser, server.url) as page:
         await page.click("#low-data")
         await start(page, server.api_key, "free")
@@ -126,7 +126,7 @@ async def test_little_data(browser: Chromium, server: LocalServer, voice: dict[s
 
 
 async def test_the_caller_interrupts(browser: Chromium, server: LocalServer, voice: dict[str, Pcm16]) -> None:
-    browser.hears(recording(2.0, voice["Stop."], 20.0))
+    browser.hears(recording(2.0, *(voice["Stop."], 1.6) * 3, 20.0))
     async with tab(browser, server.url) as page:
         await start(page, server.api_key, "free")
         await page.run("selamAgent.link.send('text_input', { text: 'What can I say?' })")
@@ -142,7 +142,7 @@ async def test_the_caller_interrupts(browser: Chromium, server: LocalServer, voi
 async def test_hold_to_talk_with_the_space_bar(
     browser: Chromium, server: LocalServer, voice: dict[str, Pcm16]
 ) -> None:
-    browser.hears(recording(1.0, voice["Hello."], 20.0))
+    browser.hears(recording(1.5, voice["Hello."], 20.0))
     async with tab(browser, server.url) as page:
         await start(page, server.api_key, "hold")
         await page.key("keyDown")

@@ -146,6 +146,7 @@ function askForKey(name) {
 const SERVER = {
   up(session) {
     if (session.resumed) return line("line_back");
+    if (startedWith) notices.tell("n_new");
     startedWith = session;
     startedAt = performance.now();
     conversation.reset();
