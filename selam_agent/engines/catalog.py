@@ -21,6 +21,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
 from selam_agent.engines import stt_catalog
+from selam_agent.engines.addresses import is_loopback
 from selam_agent.engines.privacy import check_private, may_leave
 from selam_agent.errors import SettingsError
 from selam_agent.ports import ChatModel, Synthesizer, Transcriber, Translator
@@ -103,15 +104,15 @@ def build_speaking_models(settings: Settings) -> dict[str, ChatModel]:
 
     Left out, like the voices, where it would send text away without being named in ``privacy.allow``.
     """
-    if not settings.gpt_audio.model:
+    speaking = settings.gpt_audio
+    if not speaking.model:
+        return {}
+    if not is_loopback(speaking.base_url) and not may_leave(settings, "gpt_audio"):
+        log.info("gpt_audio is not used: privacy.allow does not name it, or the server is offline")
         return {}
     from selam_agent.engines.llm_gpt_audio import GptAudioModel
 
-    model = GptAudioModel(settings.gpt_audio, settings.llm)
-    if model.info.leaves_machine and not may_leave(settings, "gpt_audio"):
-        log.info("gpt_audio is not used, it would send text off this machine")
-        return {}
-    return {"gpt_audio": model}
+    return {"gpt_audio": GptAudioModel(speaking, settings.llm)}
 
 
 def build_synthesizers(settings: Settings) -> dict[str, Synthesizer]:
@@ -216,7 +217,8 @@ def _synthesizer(settings: Settings, name: str) -> Synthesizer:
 def _wanted(settings: Settings, name: str) -> bool:
     """Whether an engine of the list can be used at all, without importing its library."""
     if name == "openai":
-        return bool(settings.tts.base_url or settings.tts.api_key)
+        url, key = settings.tts.base_url, settings.tts.api_key
+        return is_loopback(url) or (bool(url or key) and may_leave(settings, name))
     return name != "edge" or may_leave(settings, name)
 
 

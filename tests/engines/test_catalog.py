@@ -131,8 +131,13 @@ HERE = "http://127.0.0.1:1/v1"
         ({"privacy": {"allow": ["openai"]}}, ["espeak"]),
     ],
 )
-def test_what_leaves_the_machine_is_used_only_where_it_is_allowed(settings: dict, used: list[str]) -> None:
-    assert list(catalog.build_synthesizers(Settings.model_validate(settings))) == used
+async def test_what_leaves_the_machine_is_used_only_where_it_is_allowed(
+    settings: dict, used: list[str]
+) -> None:
+    built = catalog.build_synthesizers(Settings.model_validate(settings))
+    assert list(built) == used
+    for each in built.values():
+        await each.aclose()
 
 
 @pytest.mark.parametrize(
@@ -153,12 +158,14 @@ def test_a_refusal_names_the_line_that_changes_it(settings: dict, sentence: str)
         catalog.build_synthesizers(Settings.model_validate(settings))
 
 
-def test_a_model_elsewhere_needs_leave() -> None:
+async def test_a_model_elsewhere_needs_leave() -> None:
     llm = {"base_url": AWAY, "model": "m"}
     with pytest.raises(SettingsError, match=r'llm\.engine: openai .*allow = \["openai"\]'):
         catalog.build_chat_model(Settings(llm=llm), None)
     allowed = Settings(llm=llm, privacy={"allow": ["openai"]})
-    assert catalog.build_chat_model(allowed, None).info.leaves_machine
+    model = catalog.build_chat_model(allowed, None)
+    assert model.info.leaves_machine
+    await model.aclose()
 
 
 @pytest.mark.parametrize(
@@ -184,9 +191,11 @@ def test_without_a_base_url_the_flow_answers() -> None:
     assert model.info.name.startswith("flow") and not model.info.generative
 
 
-def test_a_base_url_means_openai() -> None:
+async def test_a_base_url_means_openai() -> None:
     llm = {"base_url": "http://127.0.0.1:1/v1", "model": "m"}
-    assert isinstance(catalog.build_chat_model(Settings(llm=llm), None), OpenAIChatModel)
+    model = catalog.build_chat_model(Settings(llm=llm), None)
+    assert isinstance(model, OpenAIChatModel)
+    await model.aclose()
     for missing, sentence in [("base_url", "needs one"), ("model", "name of a model")]:
         part = {"engine": "openai", **llm, missing: ""}
         with pytest.raises(SettingsError, match=sentence):

@@ -164,5 +164,8 @@ async def test_failures_are_typed(
         ({"gpt_audio": {"model": "m", "base_url": "http://127.0.0.1:1/v1"}}, True),
     ],
 )
-def test_it_is_used_where_it_is_configured_and_allowed(settings: dict[str, Any], built: bool) -> None:
-    assert list(catalog.build_speaking_models(Settings.model_validate(settings))) == ["gpt_audio"] * built
+async def test_it_is_used_where_it_is_configured_and_allowed(settings: dict[str, Any], built: bool) -> None:
+    models = catalog.build_speaking_models(Settings.model_validate(settings))
+    assert list(models) == ["gpt_audio"] * built
+    for each in models.values():
+        await each.aclose()

@@ -170,5 +170,7 @@ async def test_a_listener_who_leaves_closes_the_connection(
             await asyncio.sleep(0.01)
 
 
-def test_without_an_address_it_is_openai() -> None:
-    assert OpenAISynthesizer(Tts(api_key=KEY)).info.leaves_machine
+async def test_without_an_address_it_is_openai() -> None:
+    voice = OpenAISynthesizer(Tts(api_key=KEY))
+    assert voice.info.leaves_machine
+    await voice.aclose()
