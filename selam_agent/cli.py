@@ -23,9 +23,6 @@ main_app = typer.Typer(
 keys_app = typer.Typer(help="Create, list and revoke the keys that open the server.", no_args_is_help=True)
 main_app.add_typer(keys_app, name="keys")
 main_app.add_typer(models_app, name="models")
-main_app.command()(cli_operator.doctor)
-main_app.command()(cli_operator.score)
-main_app.command()(cli_operator.languages)
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="Settings file; without it ./selam.toml, if it is there.")
@@ -292,6 +289,11 @@ def _store(config: Path | None) -> KeyStore:
     from selam_agent.store import KeyStore
 
     return KeyStore.open(settings_file.load(config).server.data_dir)
+
+
+main_app.command()(cli_operator.doctor)
+main_app.command()(cli_operator.score)
+main_app.command()(cli_operator.languages)
 
 
 if __name__ == "__main__":

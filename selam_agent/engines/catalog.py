@@ -58,7 +58,7 @@ def build_transcriber(settings: Settings) -> Transcriber:
     """
 
     def foreign(where: str, name: str, options: Mapping[str, Any]) -> Transcriber:
-        made: Transcriber = _checked(_foreign("stt", name, options), Transcriber, where, name)
+        made: Transcriber = _checked(_foreign("stt", name, options, where), Transcriber, where, name)
         return made
 
     return stt_catalog.build(settings, foreign)
@@ -231,10 +231,10 @@ def _installed(kind: str) -> dict[str, Any]:
     }
 
 
-def _foreign(kind: str, name: str, options: Mapping[str, Any]) -> Any:
-    """What an installed or imported factory makes."""
+def _foreign(kind: str, name: str, options: Mapping[str, Any], where: str = "") -> Any:
+    """What an installed or imported factory makes; ``where`` it is named, if not in ``<kind>.engine``."""
     installed = _installed(kind)
-    where = f"{kind}.engine"
+    where = where or f"{kind}.engine"
     try:
         if name.startswith("import:"):
             module, _, attribute = name.removeprefix("import:").partition(":")

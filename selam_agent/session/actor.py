@@ -16,6 +16,7 @@ from selam_agent.session import announcement, messages
 from selam_agent.session.allowance import Meter
 from selam_agent.session.config import Engines, SessionConfig
 from selam_agent.session.inbox import Inbox, Message
+from selam_agent.session.lifetime import Lifetime
 from selam_agent.session.line import Line
 from selam_agent.session.messages import Control, End, Heard, Tick
 from selam_agent.session.parts import Parts
@@ -23,9 +24,6 @@ from selam_agent.session.reply import Audible, Over
 from selam_agent.settings import Turns
 
 log = logging.getLogger(__name__)
-
-# Longer than it takes to notice that a client is gone: two pings.
-_UNNOTICED_S = 25.0
 
 
 class Actor:
@@ -58,16 +56,12 @@ class Actor:
         self._answering = parts.answering
         self._listening = parts.listening
         self._tasks = parts.tasks
-        self._paused_at: float | None = None
-        self._away_since: float | None = None
         self._meter = meter
         # Audio (s) the client has sent.
         self.received_s = 0.0
         self._finishing: messages.Finish | None = None
         self._ending: End | None = None
-        self._begun = self._loop.time()
-        self._ends = self._begun + min(timings.max_session_s, config.max_session_s or timings.max_session_s)
-        self._last_packet = self._begun
+        self._life = Lifetime(self._loop.time(), timings, config.max_session_s)
 
     @property
     def ending(self) -> bool:
@@ -76,9 +70,8 @@ class Actor:
 
     def last_sign(self) -> float:
         """When the client was certainly there (loop time, s): its last packet, if it sends all the time."""
-        now = self._loop.time()
-        silent = self._listening.turns.push_to_talk or now - self._last_packet > _UNNOTICED_S
-        return now if silent else self._last_packet
+        sends_always = not self._listening.turns.push_to_talk
+        return self._life.last_sign(self._loop.time(), sends_always=sends_always)
 
     async def run(self, after: asyncio.Event | None = None) -> None:
         """Runs the session to its end. ``after``: the end of the session that this one replaces."""
@@ -131,7 +124,7 @@ class Actor:
         return events.SessionEnded(
             session_id=self._id,
             reason=reason,
-            duration_s=round(self._loop.time() - self._begun, 3),
+            duration_s=round(self._loop.time() - self._life.begun, 3),
             audio_s=round(self.received_s, 3),
         )
 
@@ -180,8 +173,8 @@ class Actor:
     # ------------------------------------------------------------ what happens
 
     async def _heard(self, message: Heard) -> None:
-        self._last_packet = message.arrived
-        discard = self._paused_at is not None or self._away_since is not None or self._replies.protected
+        self._life.last_packet = message.arrived
+        discard = self._life.waiting or self._replies.protected
         received_s = await self._listening.hear(message, discard=discard)
         self.received_s += received_s
         self._meter.add(received_s)
@@ -241,8 +234,7 @@ class Actor:
         """Ends a session that is to finish, unless a turn is going on that somebody waits for."""
         if self._finishing is None or self._ending is not None:
             return
-        waits = self._away_since is not None or self._paused_at is not None
-        if waits or (self._answering.idle and self._listening.turns.between_turns):
+        if self._life.waiting or (self._answering.idle and self._listening.turns.between_turns):
             self._ending = End(self._finishing.reason)
 
     # ------------------------------------------------------------ going and coming back
@@ -250,18 +242,16 @@ class Actor:
     def _leave(self, since: float) -> None:
         # Once more: the next connection may have broken before it was greeted.
         self._line.cut()
-        if self._away_since is None:
-            self._away_since = self._loop.time()
+        if not self._life.away:
+            self._life.leave(self._loop.time())
             self._replies.lose(since)
             self._toolbox.leave()
 
     def _come_back(self, outlet: Outlet) -> None:
-        if self._away_since is None:
+        if not self._life.away:
             return
-        away_s = self._loop.time() - self._away_since
-        self._away_since = None
-        self._last_packet += away_s
-        if self._paused_at is None:
+        away_s = self._life.come_back(self._loop.time())
+        if not self._life.paused:
             self._listening.turns.frozen(away_s * 1000)
         self._line.connect(outlet, self._started(resumed=True))
         self._toolbox.come_back()
@@ -279,26 +269,20 @@ class Actor:
             self._listening.act(self._listening.turns.flush())
         elif action == "start_listening":
             self._listening.on = True
-        elif action == "pause" and self._paused_at is None:
-            self._paused_at = self._loop.time()
+        elif action == "pause" and not self._life.paused:
+            self._life.pause(self._loop.time())
             self._replies.pause("client")
-        elif action == "resume" and self._paused_at is not None:
-            paused_s = self._loop.time() - self._paused_at
-            self._paused_at = None
-            self._last_packet += paused_s
+        elif action == "resume" and self._life.paused:
+            paused_s = self._life.resume(self._loop.time())
             self._listening.turns.frozen(paused_s * 1000)
             self._replies.resume("client")
 
     def _arm(self) -> None:
         """Keeps one timer, never later than the earliest deadline."""
-        due = self._ends
-        if self._away_since is not None:
-            due = min(due, self._away_since + self._timings.resume_s)
-        elif self._paused_at is None:
-            due = min(due, self._last_packet + self._timings.idle_s)
-            packets = self._listening.turns.next_deadline
-            if packets is not None:
-                due = min(due, packets / 1000)
+        due = self._life.next_deadline()
+        packets = self._listening.turns.next_deadline
+        if packets is not None and not self._life.waiting:
+            due = min(due, packets / 1000)
         if self._timer is not None:
             if self._timer_due <= due:
                 return
@@ -312,15 +296,8 @@ class Actor:
 
     def _tick(self) -> None:
         now = self._loop.time()
-        timings = self._timings
-        if now >= self._ends:
-            self._ending = End("max_duration")
-        elif self._away_since is not None:
-            if now >= self._away_since + timings.resume_s:
-                self._ending = End("disconnected", silently=True)
-        elif self._paused_at is None:
-            if now >= self._last_packet + timings.idle_s:
-                self._ending = End("idle")
+        self._ending = self._ending or self._life.end(now)
+        if not self._life.waiting:
             self._listening.act(self._listening.turns.tick(now * 1000))
 
 

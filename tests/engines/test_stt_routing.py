@@ -90,6 +90,11 @@ def test_a_recogniser_that_does_not_know_its_language_is_refused() -> None:
         catalog.build_transcriber(Settings(stt={"models": {"am": foreign}}))
 
 
+def test_an_unknown_engine_is_told_where_it_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"stt\.models\.am\.engine: unknown engine 'sherp'; .*'sherpa'"):
+        catalog.build_transcriber(Settings(stt={"models": {"am": "sherp:x"}}))
+
+
 def test_an_engine_that_leaves_the_machine_is_asked_about_by_language() -> None:
     foreign = {"engine": f"import:{__name__}:made", "options": {"away": True}}
     with pytest.raises(SettingsError, match=r'stt\.models\.am\.engine: foreign would send .*\["foreign"\]'):
