@@ -54,12 +54,14 @@ class StreamClock:
 
 
 class SentTrack:
-    """The last 8 s as int16, 256 kB while there are any. Positions are samples at 16 kHz; what is unknown
-    is silence.
+    """The last 8 s, as the pieces that were sent: at most 256 kB, and nothing while the agent is silent.
+
+    Positions are samples at 16 kHz; what is unknown is silence.
     """
 
     def __init__(self) -> None:
-        self._ring: Pcm16 | None = None
+        # Oldest first, without overlap: where a piece begins, and int16 [n].
+        self._pieces: deque[tuple[int, Pcm16]] = deque()
         self._stretches: deque[tuple[int, int]] = deque(maxlen=_STRETCHES)
         self._end: int | None = None
 
@@ -68,35 +70,37 @@ class SentTrack:
         if not len(pcm):
             return
         pcm = pcm[-_LENGTH:]
-        if self._end is None:
-            self._end = position
-        elif abs(position - self._end) <= _SAME_STREAM:
-            position = self._end
-        elif position > self._end:
-            self._put(
-                max(self._end, position - _LENGTH), np.zeros(min(position - self._end, _LENGTH), np.int16)
-            )
-        else:
-            self.cut(position)
-        self._put(position, pcm)
+        if self._end is not None:
+            if abs(position - self._end) <= _SAME_STREAM:
+                position = self._end
+            elif position < self._end:
+                self.cut(position)
         self._end = position + len(pcm)
-        self._note(position, self._end)
+        self._pieces.append((position, pcm))
+        while self._pieces[0][0] + len(self._pieces[0][1]) <= self._end - _LENGTH:
+            self._pieces.popleft()
+        self.note(position, len(pcm))
 
     def note(self, position: int, samples: int) -> None:
         """So much was sent, and nobody will ask what."""
-        self._note(position, position + samples)
+        last = position + samples
+        if self._stretches and abs(self._stretches[-1][1] - position) <= _SAME_STREAM:
+            position = self._stretches.pop()[0]
+        self._stretches.append((position, last))
 
     def forget(self) -> None:
         """What was sent so far is not needed any more."""
-        self._ring = self._end = None
+        self._pieces.clear()
 
     def cut(self, position: int) -> None:
         """Nothing from here on will be played."""
         if self._end is None or position >= self._end:
             return
-        position = max(position, self._end - _LENGTH)
-        self._put(position, np.zeros(self._end - position, np.int16))
         self._end = position
+        while self._pieces and self._pieces[-1][0] + len(self._pieces[-1][1]) > position:
+            begin, pcm = self._pieces.pop()
+            if begin < position:
+                self._pieces.append((begin, pcm[: position - begin]))
         kept = [(first, min(last, position)) for first, last in self._stretches if first < position]
         self._stretches = deque(kept, _STRETCHES)
 
@@ -104,33 +108,19 @@ class SentTrack:
         """Was anything sent that is due between these positions?"""
         return any(begin < last and end > first for begin, end in self._stretches)
 
-    def _note(self, first: int, last: int) -> None:
-        if self._stretches and abs(self._stretches[-1][1] - first) <= _SAME_STREAM:
-            first = self._stretches.pop()[0]
-        self._stretches.append((first, last))
-
     def take(self, first: int, last: int) -> FloatWave:
         """float32 [last − first], −1…1."""
-        return self.take_pcm(first, last).astype(np.float32) * np.float32(1 / 32768)
+        return self.take_pcm(first, last) * np.float32(1 / 32768)
 
     def take_pcm(self, first: int, last: int) -> Pcm16:
         """int16 [last − first]."""
-        pcm = np.zeros(last - first, np.int16)
-        if self._end is not None and self._ring is not None:
-            known_first, known_last = max(first, self._end - _LENGTH), min(last, self._end)
-            if known_first < known_last:
-                at = known_first % _LENGTH
-                count = known_last - known_first
-                head = min(count, _LENGTH - at)
-                into = known_first - first
-                pcm[into : into + head] = self._ring[at : at + head]
-                pcm[into + head : into + count] = self._ring[: count - head]
-        return pcm
-
-    def _put(self, position: int, pcm: Pcm16) -> None:
-        if self._ring is None:
-            self._ring = np.zeros(_LENGTH, np.int16)
-        at = position % _LENGTH
-        head = min(len(pcm), _LENGTH - at)
-        self._ring[at : at + head] = pcm[:head]
-        self._ring[: len(pcm) - head] = pcm[head:]
+        taken = np.zeros(last - first, np.int16)
+        for begin, pcm in reversed(self._pieces):
+            end = begin + len(pcm)
+            if end <= first:
+                break
+            if begin < last:
+                into, out_of = max(0, begin - first), max(0, first - begin)
+                count = min(end, last) - max(begin, first)
+                taken[into : into + count] = pcm[out_of : out_of + count]
+        return taken
