@@ -88,10 +88,10 @@ class Silent:
 
 
 def test_a_caller_takes_the_time_of_answers_and_of_interruptions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """20 ms packets: a line of 5, the answer 830 ms later; 900 ms into it a line of 20, cleared at 260."""
+    """20 packets of 20 ms, the answer 820 ms later; 900 ms into it the line again, cleared after 260 ms."""
     clock = [0.0]
     monkeypatch.setattr(caller_module, "now_ms", lambda: clock[0])
-    speech = Speech(line=[b"l"] * 5, interruption=[b"i"] * 20, room=[b"r"], lead_ms=0.0)
+    speech = Speech(line=[b"l"] * 20, room=[b"r"], lead_ms=0.0)
     caller = Caller(Said(), speech, buffer_ms=60, seed=1)
     caller.socket = Silent()  # type: ignore[assignment]
     caller.log = log = Log()
@@ -103,15 +103,15 @@ def test_a_caller_takes_the_time_of_answers_and_of_interruptions(monkeypatch: py
         if message:
             caller.message(json.dumps(message).encode(), TEXT)
 
-    until(120)  # a packet of room, then the line
+    until(420)  # a packet of room, then the line
     assert log.turns == 1
-    until(940, "audio", 3000)
+    until(1240, "audio", 3000)
     assert log.v2v == [820]
-    until(1840 + 260, "clear")  # the caller begins at 1840
-    until(1840 + 400)
+    until(2140 + 260, "clear")  # the caller begins at 2140
+    until(2140 + 400)
     assert log.barge_in == [260]
     assert (log.turns, log.missed_turns, log.missed_barge_ins) == (2, 0, 0)
-    until(1840 + 400 + 4100)  # and this one is never answered
+    until(2140 + 400 + 4100)  # and this one is never answered
     assert log.missed_turns == 1
 
 

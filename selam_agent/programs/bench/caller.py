@@ -158,7 +158,7 @@ class Caller:
             if self._cuts_in and now - self._heard_from >= _CUT_IN_MS and not self._closing:
                 self._cuts_in = False
                 self._onset = now + self._speech.lead_ms
-                self._begin(self._speech.interruption)
+                self._begin(self._speech.line)
             elif now > self._player.ends and now - self._last_audio > _FINISHED_MS:
                 self._finish_reply()
                 self._cuts_in = True

@@ -54,7 +54,6 @@ class Crowd:
         self._packet_s = packet_ms / 1000
         frames = Speech(
             line=[dialect.packet(each) for each in speech.line],
-            interruption=[dialect.packet(each) for each in speech.interruption],
             room=[dialect.packet(each) for each in speech.room],
             lead_ms=speech.lead_ms,
         )

@@ -7,14 +7,16 @@ from typing import Any
 
 LEVELS = (1, 8, 32, 64, 128, 192, 256)
 SILENCE_MS = 800
-# vad units of 30 ms; the protocol's default.
-INTERRUPT_THRESHOLD = 8
+# The protocol's default: 8 units of 30 ms.
+BARGE_IN_MS = 240
 _ENGINES = "import:selam_agent.programs.bench.engines"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """``packet_ms``: what callers send at once, base64 pcm16 at 16 kHz. The rest are the server's options."""
+    """``packet_ms``: what callers send at once, base64 pcm16 at 16 kHz. ``silence_ms``: what ends a turn.
+    ``barge_in_ms``: so much speech stops the agent. The rest are the server's options.
+    """
 
     name: str = "base"
     packet_ms: int = 20
@@ -22,7 +24,7 @@ class Profile:
     output_sample_rate: int = 24_000
     playback: str = "buffered"
     silence_ms: int = SILENCE_MS
-    interrupt_threshold: int = INTERRUPT_THRESHOLD
+    barge_in_ms: int = BARGE_IN_MS
     interruption: str = "energy"
     denoise: str = "vad"
     speculation: bool = False
@@ -31,18 +33,13 @@ class Profile:
     fast_path: bool = True
     player_buffer_ms: float = 60.0
 
-    @property
-    def threshold_ms(self) -> int:
-        """How much speech is to stop the agent."""
-        return self.interrupt_threshold * 30
-
     def wishes(self) -> dict[str, Any]:
         """The payload of ``start_session``."""
         names = ("output_format", "output_sample_rate", "playback", "interruption", "interim", "decisions")
         return {
             "voice": "aria",
             "language": "en",
-            "interrupt_threshold": self.interrupt_threshold,
+            "interrupt_threshold": self.barge_in_ms // 30,
             **{name: getattr(self, name) for name in names},
         }
 

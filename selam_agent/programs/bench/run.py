@@ -11,7 +11,7 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -87,7 +87,9 @@ class MeasuredServer:
 
 
 @contextlib.asynccontextmanager
-async def measured_server(*command: str) -> AsyncIterator[MeasuredServer]:
+async def measured_server(
+    *command: str, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[MeasuredServer]:
     """Runs the command, which says ``{"port": …}`` when it is ready. Raises ServerFailed."""
     begun = time.perf_counter()
     with tempfile.TemporaryFile() as log:
@@ -96,11 +98,14 @@ async def measured_server(*command: str) -> AsyncIterator[MeasuredServer]:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
-            env={name: value for name, value in os.environ.items() if not name.startswith("SELAM_")},
+            env={name: value for name, value in os.environ.items() if not name.startswith("SELAM_")}
+            | dict(environment or {}),
         )
         try:
             assert process.stdout is not None
-            line = await asyncio.wait_for(process.stdout.readline(), _START_LIMIT_S)
+            line = b""
+            with contextlib.suppress(TimeoutError):
+                line = await asyncio.wait_for(process.stdout.readline(), _START_LIMIT_S)
             if not line:
                 log.seek(0)
                 raise ServerFailed(
@@ -187,7 +192,7 @@ def figures(
     """The report of one level. ``base``: the server without sessions; ``before``, ``after``: the window."""
     v2v = percentiles([each - profile.silence_ms for each in log.v2v])
     chunk = percentiles(log.decision_to_first_chunk)
-    barge_in = percentiles([each - profile.threshold_ms for each in log.barge_in])
+    barge_in = percentiles([each - profile.barge_in_ms for each in log.barge_in])
     late = percentiles(load.late)
     return {
         "sessions": sessions,

@@ -1,87 +1,26 @@
 """The measured server, a process of its own: the whole server as ``serve`` runs it, and a gauge.
 
-Run as a module with its settings as JSON and the processor it is to stay on. It says ``ready`` in
-JSON, answers each line on standard input with what it has used so far, and ends with the input.
+Run as a module with its settings as JSON, the key that opens it and the processor it is to stay on.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 import sys
-import time
-from pathlib import Path
-from typing import Any
 
 from selam_agent.app import App
 from selam_agent.event_loop import run
-from selam_agent.programs.bench.measure import percentiles
+from selam_agent.programs.bench.gauge import answer_until_told_to_stop, stay_on
 from selam_agent.settings import Settings
-
-_LOOK_S = 0.02
-
-
-class LoopLag:
-    """How late the event loop comes round, in ms: a timer every 20 ms, and how late it fires."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._seen: list[float] = []
-        self._due = self._loop.time() + _LOOK_S
-        self._loop.call_at(self._due, self._look)
-
-    def _look(self) -> None:
-        now = self._loop.time()
-        self._seen.append((now - self._due) * 1000)
-        self._due = now + _LOOK_S
-        self._loop.call_at(self._due, self._look)
-
-    def take(self) -> list[float]:
-        """What was seen since the last time."""
-        seen, self._seen = self._seen, []
-        return seen
-
-
-def memory_mb() -> float:
-    """Resident memory of this process."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        import resource
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / (2**20 if sys.platform == "darwin" else 2**10)
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 async def _serve(settings: Settings, key: str) -> None:
     app = await App.build(settings, api_key=key)
     await app.start()
     await app.warm()
-    lag = LoopLag()
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def asked() -> None:
-        if not os.read(sys.stdin.fileno(), 4096):
-            loop.remove_reader(sys.stdin.fileno())
-            stopped.set()
-            return
-        _say({"cpu_s": time.process_time(), "rss_mb": memory_mb(), "loop_lag_ms": percentiles(lag.take())})
-
-    loop.add_reader(sys.stdin.fileno(), asked)
-    _say({"url": app.url, "port": app.port, "loop": type(loop).__module__})
-    await stopped.wait()
+    await answer_until_told_to_stop(app.port)
     await app.stop()
 
 
-def _say(what: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(what) + "\n")
-    sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    if sys.argv[3] != "-":
-        os.sched_setaffinity(0, {int(sys.argv[3])})
+    stay_on(sys.argv[3])
     run(_serve(Settings.model_validate_json(sys.argv[1]), sys.argv[2]))

@@ -1,4 +1,4 @@
-"""What every caller says: two lines of espeak speech over a room's noise, cut into packets."""
+"""What every caller says: a line of espeak speech over a room's noise, cut into packets."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from selam_agent.ports import Pcm16
 from selam_agent.programs.caller_voice import RATE, Line, speak_lines
 
-# The second begins with 400 ms of unbroken voice: what stops the agent is then the threshold's length
-# and not the words' gaps. Neither has a pause of more than 300 ms in it.
-_LINES = ("When may I see her on Monday?", "No, wait, I mean Wednesday morning.")
+# It begins with 500 ms of unbroken voice: what stops the agent is then the threshold's length and not
+# the words' gaps; and no pause in it is longer than 60 ms, which nobody takes for its end.
+_LINE = "When may I see her on Monday?"
 _VOICE = "en-us"
 _NOISE_DBFS = -60.0
 _FRAME = RATE // 50
@@ -22,29 +22,27 @@ _AUDIBLE = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Packets of s16le at 16 kHz: the line that opens a turn, the one over the agent, and the room.
+    """Packets of s16le at 16 kHz: the line, and the room.
 
-    ``lead_ms``: what of the room is heard in the interruption's first packet, before its first sound.
+    ``lead_ms``: what of the room is heard in the line's first packet, before its first sound.
     """
 
     line: list[bytes]
-    interruption: list[bytes]
     room: list[bytes]
     lead_ms: float
 
 
 def make_speech(packet_ms: int) -> Speech:
-    """Speaks the lines. Raises VoiceFailed."""
-    line, interruption = asyncio.run(speak_lines([Line(text, _VOICE) for text in _LINES]))
+    """Speaks the line. Raises VoiceFailed."""
+    (line,) = asyncio.run(speak_lines([Line(_LINE, _VOICE)]))
     noise = np.random.default_rng(7).standard_normal(RATE * 8) * 32768 * 10 ** (_NOISE_DBFS / 20)
     room = noise.astype(np.int16)
     size = RATE * packet_ms // 1000
-    line, interruption = _audible(line), _audible(interruption)
+    line = _audible(line)
     return Speech(
         line=_packets(_in_room(line, room, size), size),
-        interruption=_packets(_in_room(interruption, room, size), size),
         room=_packets(room[: RATE * 2], size),
-        lead_ms=-interruption.size % size * 1000 / RATE,
+        lead_ms=-line.size % size * 1000 / RATE,
     )
 
 
