@@ -56,13 +56,15 @@ def expressions(text: str, tokens: Sequence[re.Match[str]], pack: Pack) -> dict[
             parts[index] = Part("said", pack.speech.before_numbers[token.group()])
         elif _AMOUNT.fullmatch(bare) and after == "%":
             parts[index], parts[index + 1] = Part("percent"), Part("said", _marks(tokens[index + 1]))
-        elif _AMOUNT.fullmatch(bare) and after in pack.speech.currencies and after.isupper():
+        elif _AMOUNT.fullmatch(bare) and after in pack.speech.currencies:
             name = pack.speech.currencies[after]
             parts[index + 1] = Part("said", name[0 if bare == "1" else -1] + _marks(tokens[index + 1]))
         elif _AMOUNT.fullmatch(bare) and after in pack.speech.units:
             parts[index + 1] = Part("said", pack.speech.units[after] + _marks(tokens[index + 1]))
         elif bare[:1] in pack.speech.currencies and _AMOUNT.fullmatch(bare[1:]):
             parts |= _amount(index, tokens, bare[0], pack)
+        elif bare[-1:] in pack.speech.currencies and _AMOUNT.fullmatch(bare[:-1]):
+            parts[index] = Part("money", bare[-1])
         elif YEAR.fullmatch(bare) and _follows(text[: token.start()], _year_leads(pack), pack):
             parts[index] = Part("year")
         elif _PLAIN.fullmatch(bare) and _follows(text[: token.start()], pack.turns.number_leads, pack):
