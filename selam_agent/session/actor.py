@@ -108,7 +108,8 @@ class Actor:
 
     def _announce(self) -> None:
         self._line.send(self._started())
-        for warning in announcement.warnings(self.config, self._engines.chat_model.info):
+        model = self._replies.speaker.model or self._engines.chat_model
+        for warning in announcement.warnings(self.config, model.info):
             self._line.send(warning)
         if self.config.greeting:
             protected = self.config.uninterruptible_greeting

@@ -80,9 +80,11 @@ async def call(
 def test_the_model_speaks_for_itself() -> None:
     async def story() -> None:
         model = FakeSpeaker()
-        async with call(model) as it:
+        async with call(model, instructions="Be brief.") as it:
             await talk(it.session, TURN)
             await it.until(events.AudioEnd)
+            # The other model ignores instructions; this one is asked.
+            assert not it.outlet.all(events.Notice) and model.requests[-1].instructions == "Be brief."
             (end,) = it.outlet.all(events.AudioEnd)
             assert (end.spoken_text, end.interrupted) == ("Good day to you.", False)
             chunks = it.outlet.all(events.AudioChunk)
