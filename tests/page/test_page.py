@@ -107,7 +107,7 @@ async def test_a_conversation_by_chips_needs_no_microphone(browser: Chromium, se
         await page.until("document.querySelector('#chips-now').textContent.includes('Monday.')")
         gaps = await page.run("selamAgent.stats.gaps.map((gap) => gap.ms)")
         print("gaps in the agent's voice at 100 ms of network jitter (ms):", gaps)
-        assert not await page.run("selamAgent.microphone.given")
+        assert not await page.run("selamAgent.floor.microphone.given")
         assert page.problems == []
 
 
@@ -153,11 +153,11 @@ async def test_hold_to_talk_with_the_space_bar(
         await page.key("keyUp")
         await said(page, "caller", "Hello.")
         await said(page, "agent", "How can I help?")
-        assert not await page.run("selamAgent.microphone.sending")
+        assert not await page.run("selamAgent.floor.microphone.sending")
         await page.mouse("mousePressed", "#mic")
-        await page.until("selamAgent.microphone.sending")
+        await page.until("selamAgent.floor.microphone.sending")
         await page.mouse("mouseReleased", "#mic")
-        await page.until("!selamAgent.microphone.sending")
+        await page.until("!selamAgent.floor.microphone.sending")
         assert page.problems == []
 
 

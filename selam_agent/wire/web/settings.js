@@ -15,7 +15,7 @@ export class Settings extends EventTarget {
     $("low-data").checked = Boolean(connection?.saveData || LOW.includes(connection?.effectiveType));
     this.#choices($("languages"), "language", texts.facts.languages.map(({ code, endonym }) => [code, endonym, "", code]));
     $("languages").addEventListener("change", () => this.#offerVoices());
-    this.#pick("language", texts.language);
+    this.choose("language", texts.language);
     this.#offerVoices();
     for (const id of ["vad", "interrupt"]) $(id).addEventListener("input", () => this.#show());
     $("translation").addEventListener("change", () => this.#show());
@@ -63,15 +63,11 @@ export class Settings extends EventTarget {
     return this.#texts.facts.languages.find(({ code }) => code === this.language);
   }
 
-  mode_is(value) {
-    this.#pick("mode", value);
-  }
-
   #offerVoices() {
     const before = document.querySelector("input[name=voice]:checked")?.value;
     const { voices } = this.pack;
     this.#choices($("voices"), "voice", voices.map(({ name, gender }) => [name, capital(name), this.#texts.t(gender), ""]));
-    this.#pick("voice", voices.some(({ name }) => name === before) ? before : voices[0].name);
+    this.choose("voice", voices.some(({ name }) => name === before) ? before : voices[0].name);
     const others = this.#texts.facts.languages.filter(({ code }) => code !== this.language);
     $("other").replaceChildren(...others.map(({ code, endonym }) => new Option(endonym, code)));
   }
@@ -96,7 +92,8 @@ export class Settings extends EventTarget {
     );
   }
 
-  #pick(name, value) {
+  /** Checks a radio button; the first one where there is none of that value. */
+  choose(name, value) {
     const input = document.querySelector(`input[name=${name}][value="${CSS.escape(value)}"]`);
     (input ?? document.querySelector(`input[name=${name}]`)).checked = true;
   }
