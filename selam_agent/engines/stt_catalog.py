@@ -53,6 +53,8 @@ def build(settings: Settings, foreign: Foreign) -> Transcriber:
     left = [code for code in SCRIPTS if known is not None and code not in (*known, *by_language)]
     if left:
         command = _one(settings, _with(settings.stt, engine="command"), "stt", foreign)
+        # Whoever hears callers of unknown language does so because it was chosen, not as a last resort.
+        by_language.setdefault(ANY, RoutingTranscriber(by_language, default).part(None))
         by_language |= dict.fromkeys(left, command)
         log.warning(
             "%s does not know %s: the built-in command recogniser hears fixed phrases of it; for free "

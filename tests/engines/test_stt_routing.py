@@ -139,6 +139,7 @@ def test_stock_whisper_leaves_ti_and_om_to_the_built_in_one_and_warns_about_am_a
     routing = catalog.build_transcriber(Settings(server={"data_dir": tmp_path}, stt=stt))
     assert isinstance(routing, RoutingTranscriber)
     assert routing.info_for("ti").name == routing.info_for("om").name == "command"
+    assert routing.info_for(None).name == "whisper" and routing.info.open_vocabulary
     assert routing.info_for("en").name == routing.info.name.rpartition(": ")[2] == "whisper"
     assert "Tigrinya" in caplog.text and "Afaan Oromo" in caplog.text
     amharic, somali = stt_catalog.cautions(routing)

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from selam_agent import cli
 from selam_agent.programs import doctor
 from selam_agent.programs.doctor import Finding
+from tests.engines import tiny_whisper
 
 RUNNER = CliRunner()
 
@@ -101,6 +102,18 @@ async def test_a_language_model_is_reached_for(
     await runner.cleanup()
     found = await examined(monkeypatch, LLM__BASE_URL=url, LLM__MODEL="m")
     assert found["language model"].state == "fail" and "cannot be reached" in found["language model"].text
+
+
+async def test_stock_whisper_is_warned_about(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_whisper.build(home / "whisper", ["en", "so", "am"])
+    found = [each for each in await _with_model(monkeypatch, model) if each.name.startswith("recogniser")]
+    assert [each.state for each in found] == ["ok", "ok", "warn", "warn"]
+    assert "Amharic" in found[2].text and found[2].mend == "selam-agent models pull omnilingual-300m"
+
+
+async def _with_model(monkeypatch: pytest.MonkeyPatch, model: Path) -> list[Finding]:
+    monkeypatch.setenv("SELAM_STT__MODEL", str(model))
+    return await doctor.examine(None, None)
 
 
 async def test_no_server_is_asked_that_may_not_be(monkeypatch: pytest.MonkeyPatch) -> None:
