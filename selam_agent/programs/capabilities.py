@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -32,6 +33,19 @@ COLUMNS: Final = (
     "Tested how",
     "Native review",
 )
+
+
+# The README's two tables: what differs by language, and what does not.
+_OF_LANGUAGES: Final = (
+    "Language",
+    "Recognise",
+    "Published quality",
+    "Translate",
+    "Speak",
+    "Flows",
+    "Native review",
+)
+_OF_ENGINES: Final = ("Engine", "Does", "Languages", "Licence", "Tested how")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +73,7 @@ _OWN_DATA: Final = {"so": "our own voice data"}
 _WHISPER_PUBLISHED: Final = {
     code: f"stock Whisper: {figure}, so not recommended" for code, figure in WHISPER_POOR.items()
 } | dict.fromkeys(("ti", "om"), "stock Whisper does not know it")
-_TRANSLATED: Final = "to and from the others, by the language model of `llm.base_url`"
+_TRANSLATED: Final = "by your language model"
 
 
 def rows(packs: Packs) -> list[tuple[str, ...]]:
@@ -70,10 +84,46 @@ def rows(packs: Packs) -> list[tuple[str, ...]]:
 
 
 def markdown(packs: Packs) -> str:
-    """The table between its two marks."""
-    lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
-    lines += [f"| {' | '.join(row)} |" for row in rows(packs)]
-    return "\n".join((BEGIN, *lines, END))
+    """Two tables between their marks: what each language has, and what is known of each engine."""
+    short = [COLUMNS.index(name) for name in _OF_LANGUAGES]
+    languages = [[row[at] for at in short] for row in rows(packs)]
+    tables = (_table(_OF_LANGUAGES, languages), _table(_OF_ENGINES, _engine_rows(packs)))
+    return f"{BEGIN}\n{tables[0]}\n\n{tables[1]}\n{END}"
+
+
+def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in body)])
+
+
+def _engine_rows(packs: Packs) -> list[tuple[str, ...]]:
+    """What is the same in every language: licence, and how it was tested."""
+    known = phrases()
+    hears = [
+        ("command recogniser, built in", "hears", ", ".join(known), "Apache-2.0", "synthetic voices only")
+    ]
+    for model in CURATED:
+        spoken = ", ".join(model.languages)
+        hears.append(
+            (
+                f"`{model.engine}:{model.name}`",
+                "hears",
+                spoken,
+                model.licence,
+                "loading code, not these weights",
+            )
+        )
+    speaks = []
+    for name, engine in _SPEAKERS.items():
+        codes = [
+            pack.code
+            for pack in packs
+            if any(each["engine"] == name for v in pack.voices for each in v.engines)
+        ]
+        about = f"{engine.name} (if allowed)" if engine.remote else engine.name
+        licence = engine.licence.removeprefix(f"{engine.name} ")
+        speaks.append((about, "speaks", ", ".join(codes), licence, engine.tested))
+    return [*hears, *speaks]
 
 
 def write(packs: Packs, file: Path) -> None:
@@ -93,7 +143,7 @@ def _row(pack: Pack, flows: tuple[str, ...]) -> tuple[str, ...]:
     models = [each for each in CURATED if code in each.languages]
     heard = [f"built in: {known} phrases"] if known else []
     heard += [f"`{each.engine}:{each.name}`" for each in models]
-    heard += ["any fine-tuned Whisper", "any OpenAI-compatible server"]
+    heard += ["your own Whisper or server"]
     engines = dict.fromkeys(str(each["engine"]) for voice in pack.voices for each in voice.engines)
     speakers = [_SPEAKERS[name] for name in engines if name in _SPEAKERS]
     spoken = [
