@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import wave
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -59,7 +61,7 @@ async def app(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[App]:
     settings, known = Settings(), packs.load()
     engines = replace(app_engines.build(settings, known), chat_model=Script())
     sections = {
-        "records": {"keep": "text"},
+        "records": {"keep": "audio"},
         "twilio": {"auth_token": AUTH, "voice": "aria", "language": "en", "greeting": "Good morning."},
     }
     path = tmp_path_factory.mktemp("doors")
@@ -125,7 +127,8 @@ async def test_a_conversation(app: App, encoding: str, stored: bool) -> None:
     await app._doors._stored.flush()
     session = await get(app, f"/v1/sessions/{session_id}")
     assert (session["agent_id"] is not None) == stored
-    timeline = await get(app, session["artifacts"][0]["url"])
+    links = {each["type"]: each["url"] for each in session["artifacts"]}
+    timeline = await get(app, links["timeline"])
     told = [(each.get("user_transcript"), each.get("agent_text")) for each in timeline["turns"]]
     assert told[0] == ("What time is it?", f"Let me look. {stopped['text']}")
     assert told[-1] == ("Thank you.", "Goodbye.")
@@ -133,6 +136,14 @@ async def test_a_conversation(app: App, encoding: str, stored: bool) -> None:
     assert (call["name"], call["result"], call["timed_out"]) == ("clock", '{"hour": 9}', False)
     assert timeline["turns"][0]["interrupted_at_ms"] > timeline["turns"][0]["agent_reply_started_at_ms"]
     assert timeline["ended"]["public_reason"] == "client_end"
+    async with aiohttp.ClientSession() as http, http.get(links["audio"]) as response:
+        recording = await response.read()
+    with wave.open(io.BytesIO(recording)) as file:
+        pcm = np.frombuffer(file.readframes(file.getnframes()), np.int16).reshape(-1, file.getnchannels())
+        seconds = file.getnframes() / file.getframerate()
+    # The caller left, the agent right.
+    assert pcm.shape[1] == 2 and (np.abs(pcm.astype(int)).max(axis=0) > 1_000).all()
+    assert abs(seconds - session["duration_seconds"]) < 3
 
 
 async def test_a_telephone_call_is_understood_by_both_sides(app: App) -> None:
