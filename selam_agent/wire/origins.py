@@ -83,7 +83,7 @@ def origin_check(origins: Origins, *, socket_path: str) -> Middleware:
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
             response.headers.add(hdrs.VARY, "Origin")
             if preflight:
-                response.headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = "GET, POST, OPTIONS"
+                response.headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = "GET, POST, PUT, DELETE, OPTIONS"
                 response.headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = "Authorization, X-API-Key, Content-Type"
                 response.headers[hdrs.ACCESS_CONTROL_MAX_AGE] = "600"
         return response
