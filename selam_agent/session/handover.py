@@ -76,12 +76,16 @@ class Chain:
         self._due = due
         self._left_ms = left_ms
         self._on_fallback = on_fallback
+        self._clock = asyncio.get_running_loop().time
+        # Since when a sound is waited for.
+        self._asked_at = 0.0
 
     async def speak(self, text: str, *, often: bool) -> AsyncGenerator[SpeechChunk | Handover, None]:
         """Speaks a text, which has a word; ``often``: it is said again and again.
 
         Raises EngineError when the last engine fails.
         """
+        self._asked_at = self._clock()
         while True:
             engine = self._engines[0]
             progress = _Progress(text, holds=len(self._engines) > 1)
@@ -89,6 +93,8 @@ class Chain:
                 async with aclosing(self._pieces(engine, text, often)) as pieces:
                     async for chunk in pieces:
                         yield progress.push(chunk)
+                if not progress.sounded and len(self._engines) > 1:
+                    raise EngineError("The voice engine sent no audio.", code="tts_silent")
                 if (rest := progress.finish()) is not None:
                     yield rest
                 return
@@ -101,6 +107,8 @@ class Chain:
             spoken = next((i for i in range(progress.spoken, len(text)) if text[i].isalnum()), len(text))
             yield Handover(spoken)
             text, often = text[spoken:], often and not spoken
+            if progress.sounded:
+                self._asked_at = self._clock()
             if not text:
                 return
 
@@ -127,7 +135,9 @@ class Chain:
             return await self._within(stream, engine, self._timings.tts_deadline_s)
         patience = float(self._timings.tts_failing_ms)
         if _well(engine):
-            patience = max(float(self._timings.tts_first_ms), self._left_ms() - _SWITCH_MS)
+            # Several remote engines share the time that nobody is to wait longer than.
+            waited_ms = (self._clock() - self._asked_at) * 1000
+            patience = max(patience, self._timings.tts_first_ms - waited_ms, self._left_ms() - _SWITCH_MS)
         first = asyncio.create_task(_piece(stream), name="first sound")
         due = asyncio.create_task(self._due.wait(), name="let out")
         try:
@@ -203,6 +213,11 @@ class _Progress:
         if not self._held:
             return None
         return SpeechChunk(pcm=self._held, sample_rate=self._rate)
+
+    @property
+    def sounded(self) -> bool:
+        """Whether there was any audio."""
+        return self._made_ms > 0
 
     @property
     def spoken(self) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from selam_agent import events
-from tests.fakes import FakeChatModel, FakeSynthesizer, talk
+from selam_agent.ports import SpeechChunk, SynthesisRequest
+from tests.fakes import FakeChatModel, FakeSynthesizer, FakeTranscriber, talk
 from tests.session.calls import TURN, Call, call
 from tests.virtual_clock import run
 
@@ -30,12 +33,15 @@ def asked(synthesizer: FakeSynthesizer) -> list[str]:
     return [request.text.strip() for request in synthesizer.requests]
 
 
-def greeted(edge: FakeSynthesizer, text: str = SENTENCE, **wishes: object) -> tuple[Call, FakeSynthesizer]:
+def greeted(
+    edge: FakeSynthesizer, text: str = SENTENCE, other: FakeSynthesizer | None = None
+) -> tuple[Call, FakeSynthesizer]:
     """A session that greets and is heard to the end. A greeting is let out at once."""
     local = FakeSynthesizer(name="espeak", delay=0.01)
+    voices = {"edge": edge, "espeak": local} | ({"openai": other} if other is not None else {})
 
     async def story() -> Call:
-        async with call(edge=edge, tts=local, greeting=text, **wishes) as it:
+        async with call(only=voices, greeting=text) as it:
             await it.until(events.AudioEnd)
             return it
 
@@ -79,6 +85,38 @@ def test_nothing_in_time_and_the_next_engine_speaks(how: dict[str, object], afte
     (notice,) = it.outlet.all(events.Notice)
     assert notice.code == "voice_engine_failed"
     assert (notice.details["engine"], notice.details["instead"]) == ("edge", "espeak")
+
+
+def test_an_engine_that_ends_without_a_sound_has_not_spoken() -> None:
+    class Mute(FakeSynthesizer):
+        async def synthesize(self, request: SynthesisRequest) -> AsyncIterator[SpeechChunk]:
+            for _ in ():
+                yield SpeechChunk(pcm=b"", sample_rate=16_000)
+
+    it, local = greeted(Mute(name="edge", remote=True))
+    heard_in_full(it, SENTENCE)
+    assert asked(local) == [SENTENCE]
+
+
+@pytest.mark.parametrize("second", [{"hangs": True}, {"fails": True, "delay": 0.0}])
+def test_two_remote_engines_share_the_time(second: dict[str, object]) -> None:
+    edge, other = remote(hangs=True), remote(name="openai", **second)
+    it, local = greeted(edge, other=other)
+    heard_in_full(it, SENTENCE)
+    assert first_sound(it) < 0.4 + 0.05 + 0.05
+    assert asked(other) == asked(local) == [SENTENCE]
+    assert [each.details["engine"] for each in it.outlet.all(events.Notice)] == ["edge", "openai"]
+
+
+def test_the_answer_comes_within_a_second_though_nothing_is_ever_heard_of_the_first_engine() -> None:
+    async def story() -> None:
+        stt, llm = FakeTranscriber(["What day is it?"], delay=0.02), FakeChatModel("Friday.", delay=0.02)
+        async with call(stt=stt, llm=llm, edge=remote(hangs=True)) as it:
+            await talk(it.session, TURN)
+            await it.until(events.TurnMetrics)
+            assert it.outlet.all(events.TurnMetrics)[0].v2v_ms < 1000
+
+    run(story())
 
 
 def test_a_reply_stays_with_the_engine_it_fell_to() -> None:
