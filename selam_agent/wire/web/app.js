@@ -288,6 +288,9 @@ $("insecure").hidden = secure;
 $("chips-hint").hidden = !secure;
 $("key-field").hidden = credentials.known;
 $("version").textContent = `selam-agent ${facts.version}`;
-if (!secure) settings.choose("mode", "none");
+if (!secure) {
+  settings.choose("mode", "none");
+  for (const mode of document.querySelectorAll("input[name=mode]")) mode.disabled = mode.value !== "none";
+}
 refresh();
 document.body.dataset.ready = "";
