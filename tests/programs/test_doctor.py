@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from selam_agent import cli
 from selam_agent.programs import doctor
 from selam_agent.programs.doctor import Finding
+from selam_agent.settings import Settings
 from tests.engines import tiny_whisper
 
 RUNNER = CliRunner()
@@ -82,9 +83,7 @@ async def test_a_missing_extra_and_a_missing_dependency_are_named(
 
 
 @pytest.mark.parametrize(("status", "state"), [(200, "ok"), (404, "ok"), (401, "fail"), (503, "fail")])
-async def test_a_language_model_is_reached_for(
-    monkeypatch: pytest.MonkeyPatch, status: int, state: str
-) -> None:
+async def test_a_language_model_is_reached_for(status: int, state: str) -> None:
     asked: list[str | None] = []
 
     async def models(request: web.Request) -> web.Response:
@@ -97,11 +96,12 @@ async def test_a_language_model_is_reached_for(
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    found = await examined(monkeypatch, LLM__BASE_URL=url, LLM__MODEL="m", LLM__API_KEY="k")
-    assert found["language model"].state == state and asked == ["Bearer k"]
+    settings = Settings(llm={"base_url": url, "model": "m", "api_key": "k"})
+    (found,) = await doctor._model(settings)
+    assert found.state == state and asked == ["Bearer k"]
     await runner.cleanup()
-    found = await examined(monkeypatch, LLM__BASE_URL=url, LLM__MODEL="m")
-    assert found["language model"].state == "fail" and "cannot be reached" in found["language model"].text
+    (found,) = await doctor._model(settings)
+    assert found.state == "fail" and "cannot be reached" in found.text
 
 
 async def test_stock_whisper_is_warned_about(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
