@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from selam_agent.languages import identify as identify_module
 from selam_agent.languages.identify import Followed, identify, script_of
 from selam_agent.languages.packs import load
-from tests.languages.identified import HELD_OUT, right
+from tests.languages.identified import HELD_OUT, judged, right
 
 PACKS = load()
 ALL = PACKS.languages
@@ -59,6 +59,14 @@ def test_sentences_that_no_rule_was_made_from(code: str, current: str) -> None:
 def test_where_cld2_has_no_wheel_words_and_letters_decide(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(identify_module, "pycld2", None)
     assert min(right(code, current) for current in ALL) >= 0.9 * 50
+
+
+@pytest.mark.parametrize("code", ALL)
+def test_right_answers_of_a_model_are_not_taken_for_wrong(code: str) -> None:
+    assert judged(code, code)[0] <= 1
+    for expected in set(ALL) - {code}:
+        wrong, long = judged(code, expected)
+        assert wrong >= (0.6 if {code, expected} == {"am", "ti"} else 0.95) * long
 
 
 @pytest.mark.parametrize(
