@@ -47,8 +47,10 @@ async def _serve(settings: Settings, api_key: str | None, announce: bool) -> Non
     app = await App.build(settings, api_key=api_key)
     try:
         port = await app.start()
+        warming = asyncio.create_task(app.warm(), name="settle")
+        warming.add_done_callback(lambda _: event_loop.settle())
         if announce:
-            await app.warm()
+            await warming
             _announce(app, port)
             _watch_input(stopped)
         else:

@@ -14,7 +14,7 @@ from selam_agent.audio.call_recording import CallRecording
 from selam_agent.audio.echo import EchoGuard
 from selam_agent.audio.echo_aec3 import MakeAec3
 from selam_agent.audio.encode import EncodedChunk
-from selam_agent.audio.pcm import StreamResampler
+from selam_agent.audio.fir import FirResampler
 from selam_agent.ports import Pcm16
 
 _RATE = 16_000
@@ -35,7 +35,7 @@ class Room:
         self._recording = recording
         # Made when the agent first speaks: a session that only listens has no use for half a megabyte.
         self._guard: EchoGuard | None = None
-        self._resampler: StreamResampler | None = None
+        self._resampler: FirResampler | None = None
 
     @property
     def echoes(self) -> bool:
@@ -64,7 +64,7 @@ class Room:
             self._resampler = None
             return
         if self._resampler is None or self._resampler.source_rate != chunk.sample_rate:
-            self._resampler = StreamResampler(chunk.sample_rate, _RATE)
+            self._resampler = FirResampler(chunk.sample_rate, _RATE)
         pcm = self._resampler.feed(chunk.pcm())
         if guard is not None:
             guard.far(pcm, at_ms)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from selam_agent.app import App
-from selam_agent.event_loop import run
+from selam_agent.event_loop import run, settle
 from selam_agent.programs.bench.gauge import answer_until_told_to_stop, stay_on
 from selam_agent.settings import Settings
 
@@ -17,6 +17,7 @@ async def _serve(settings: Settings, key: str) -> None:
     app = await App.build(settings, api_key=key)
     await app.start()
     await app.warm()
+    settle()
     await answer_until_told_to_stop(app.port)
     await app.stop()
 
