@@ -277,6 +277,7 @@ for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) {
 document.addEventListener("keydown", keyDown);
 document.addEventListener("keyup", ({ key }) => key === " " && floor.release());
 addEventListener("blur", () => floor.release());
+document.addEventListener("visibilitychange", () => floor.wake());
 addEventListener("pagehide", () => link.close());
 setInterval(traffic, TRAFFIC_EVERY_MS);
 

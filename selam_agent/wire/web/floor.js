@@ -54,6 +54,11 @@ export class Floor extends EventTarget {
     this.playing = null;
   }
 
+  /** A phone that was locked has stopped the sound. */
+  wake() {
+    this.#context?.resume();
+  }
+
   get state() {
     if (this.playing) return "speaking";
     if (this.synthetic) return "caller";
