@@ -248,6 +248,8 @@ class Turns(Section):
     interim_ms: int = Field(700, ge=0, le=10_000)
     # After so long a silence of a caller whose line is open: "are you there?"; 0: never.
     silence_prompt_s: float = Field(0.0, ge=0, le=3600)
+    # What the agent says while a tool of the client's runs, where the client wants it: after so long.
+    tool_filler_ms: int = Field(1000, ge=100, le=30_000)
     # When the model has written nothing so long after the turn: the pack's filler; 0: never.
     filler_ms: int = Field(0, ge=0, le=30_000)
     idle_s: float = 300.0

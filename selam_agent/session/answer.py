@@ -7,7 +7,7 @@ committed answer only: a guess that asks for one waits at the gate.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Container
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -46,7 +46,10 @@ class _Round:
 
 
 class Answer:
-    """See the module's docstring. ``goodbye`` is said when the model ends the call without a word."""
+    """See the module's docstring. ``goodbye`` is said when the model ends the call without a word.
+
+    ``tool_filler`` is said while one of ``filled_tools`` runs, when nothing was said before it.
+    """
 
     def __init__(
         self,
@@ -58,6 +61,8 @@ class Answer:
         reply_id: str,
         goodbye: str,
         filler: Filler | None = None,
+        tool_filler: Filler | None = None,
+        filled_tools: Container[str] = (),
     ) -> None:
         self._model = model
         self._request = request
@@ -66,6 +71,8 @@ class Answer:
         self._reply_id = reply_id
         self._goodbye = goodbye
         self._filler = filler
+        self._tool_filler = tool_filler
+        self._filled_tools = filled_tools
         self._gate = asyncio.Event()
         self._rounds: list[_Round] = []
         self.ends_call = False
@@ -127,7 +134,8 @@ class Answer:
             await self._gate.wait()
             if any(call.name != END_CALL for call in this.calls):
                 yield Asked()
-            await self._call(this)
+            async for meanwhile in self._call_and_fill(this):
+                yield meanwhile
             if self.ends_call and len(this.calls) == 1:
                 if not any(each.text.strip() for each in self._rounds):
                     this.text = self._goodbye
@@ -139,6 +147,26 @@ class Answer:
         """Whether a round begins where the one before ended, without a space between."""
         before = "".join(each.text for each in self._rounds)
         return bool(not this.text and before and text) and not (before[-1].isspace() or text[0].isspace())
+
+    async def _call_and_fill(self, this: _Round) -> AsyncGenerator[Item, None]:
+        """Calls the tools. What is said while they run is over before their results are spoken of."""
+        filler = self._tool_filler
+        silent = not this.text.strip() and any(call.name in self._filled_tools for call in this.calls)
+        if filler is None or not silent:
+            await self._call(this)
+            return
+        calling = asyncio.create_task(self._call(this), name="tools")
+        try:
+            await asyncio.wait({calling}, timeout=filler.after_s)
+            if not calling.done():
+                this.text = f"{filler.text} "
+                yield Text(this.text)
+                yield Break()
+                yield Asked()
+            await calling
+        finally:
+            calling.cancel()
+            await asyncio.wait({calling})
 
     async def _call(self, this: _Round) -> None:
         for call in this.calls:

@@ -43,7 +43,8 @@ class SessionConfig:
     ``max_session_s``: a limit below the server's own, or None.
     ``signals``: whether the client is told of ``events_signals``.
     ``hints``: words the recogniser may expect. ``volume``: 0–100 per cent of the voice's own loudness.
-    ``tool_timeouts``: seconds a tool of this name may take, where not the server's.
+    ``tool_timeouts``: seconds a tool of this name may take, where not the server's. ``filled_tools``: names
+    of those during which the agent does not stay silent for long.
     """
 
     voice: str
@@ -76,6 +77,7 @@ class SessionConfig:
     hints: tuple[str, ...] = ()
     volume: float = 100.0
     tool_timeouts: Mapping[str, float] = field(default_factory=dict)
+    filled_tools: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

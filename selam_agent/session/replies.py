@@ -134,6 +134,8 @@ class Replies:
             reply_id=reply_id,
             goodbye=pack.says["goodbye"],
             filler=Filler(pack.says["filler"], filler_ms / 1000) if filler_ms else None,
+            tool_filler=Filler(pack.says["filler"], self._timings.tool_filler_ms / 1000),
+            filled_tools=self._config.filled_tools,
         )
         return self._make(answer, number, speaker, reply_id, trigger)
 

@@ -13,6 +13,7 @@ import pytest_asyncio
 from selam_agent.app import App
 from selam_agent.ports import Text, ToolCall
 from selam_agent.store import Tier
+from selam_agent.store_limits import KeyLimits
 from tests.clients.assemblyai_client import connected
 from tests.fakes import silence, speech
 from tests.session.test_tools import ToolModel
@@ -144,3 +145,13 @@ async def test_the_server_says_goodbye(tmp_path: Path) -> None:
         await app.stop()
         assert await agent.closed() == 1011
         assert agent.events[-1]["code"] == "internal_error"
+
+
+async def test_a_key_with_as_many_sessions_as_it_may_have(app: App) -> None:
+    key = app.keys.create(Tier.OWNER, limits=KeyLimits(max_sessions=1))[1]
+    async with connected(app.url, key) as first, connected(app.url, key) as second:
+        await first.start()
+        await second.send("session.update")
+        assert await second.closed() == 1008
+        assert second.events[0]["code"] == "concurrency_exceeded"
+        await first.end()

@@ -69,6 +69,7 @@ def wishes(session: SessionObject, packs: Packs) -> dict[str, Any]:
         "hints": (*prompt, *(heard.keyterms or ())),
         "volume": 100.0 if said.volume is None else said.volume,
         "tools": tuple(_function(each) for each in tools),
+        "filled_tools": frozenset(each.name for each in tools if each.execution_mode == "interactive"),
         "tool_timeouts": {each.name: float(each.timeout_seconds) for each in tools},
     }
 

@@ -147,6 +147,7 @@ class TwilioDoor:
             # Nobody on the telephone could carry them out.
             "tools": (),
             "tool_timeouts": {},
+            "filled_tools": frozenset(),
         }
         config = SessionConfig(**{**wishes, **fixed}, playback="buffered", end_call=True)
         session = self._registry.open(config, call, owner=owner)

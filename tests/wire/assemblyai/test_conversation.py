@@ -399,3 +399,38 @@ def test_calls_of_one_reply_are_answered_each() -> None:
 
     both = [ToolCall("a", "weather", {"city": "Jimma"}), ToolCall("b", "weather", {"city": "Adama"})]
     play(story, llm=ToolModel(script=(both, [Text("Sunny in both.")])))
+
+
+@pytest.mark.parametrize("mode", ["interactive", "hold"])
+def test_what_is_said_while_a_tool_runs(mode: str) -> None:
+    async def story(at: House, line: Line) -> None:
+        await line.start(tools=[{**WEATHER, "execution_mode": mode}])
+        await line.say(TURN)
+        call = await line.wait("tool.call")
+        # The client holds its result until reply.done is the latest event, as it is told to.
+        await line.wait("reply.done")
+        await asyncio.sleep(4)
+        meanwhile = ["One moment."] if mode == "interactive" else []
+        assert [each["text"] for each in line.all("transcript.agent")] == meanwhile
+        assert line.types()[-1] == "reply.done"
+        await line.send("tool.result", call_id=call["call_id"], result="clear")
+        await line.send("reply.create")
+        await line.wait("transcript.agent", len(meanwhile) + 1)
+        await asyncio.sleep(3)
+        assert [each["text"] for each in line.all("transcript.agent")] == [*meanwhile, "It is sunny."]
+
+    play(story, llm=ToolModel(script=([asks(city="Jimma")], [Text("It is sunny.")])))
+
+
+def test_a_quick_tool_needs_no_words() -> None:
+    async def story(at: House, line: Line) -> None:
+        await line.start(tools=[WEATHER])
+        await line.say(TURN)
+        call = await line.wait("tool.call")
+        await line.wait("reply.done")
+        await asyncio.sleep(0.5)
+        await line.send("tool.result", call_id=call["call_id"], result="clear")
+        await line.wait("transcript.agent")
+        assert line.all("transcript.agent")[0]["text"] == "It is sunny."
+
+    play(story, llm=ToolModel(script=([asks(city="Jimma")], [Text("It is sunny.")])))

@@ -66,6 +66,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
                 },
             ),
             "tool_timeouts": {"look": 5.0},
+            "filled_tools": frozenset({"look"}),
         },
     ),
 ]
