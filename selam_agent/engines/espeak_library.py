@@ -1,7 +1,7 @@
 """libespeak-ng inside this process, streamed through ctypes, with word marks and a Somali voice.
 
 espeak-ng has no Somali voice in any release. It does compile pronunciation rules at run time, so
-this module builds an *overlay*: a directory of links to the stock data plus one voice made from
+``espeak_overlay`` builds an *overlay*: a directory of links to the stock data plus one voice made from
 ``espeak_somali/`` next to this file. No root, no compiler, about 2 kB.
 
 The library keeps its state in globals. An :class:`EspeakLibrary` is therefore NOT thread-safe, and
@@ -14,36 +14,30 @@ durations and marks, never hashes.
 from __future__ import annotations
 
 import ctypes as ct
-import ctypes.util
-import hashlib
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
+
+from selam_agent.engines.espeak_c import (
+    CHARS_UTF8,
+    END_PAUSE,
+    EVENT_END,
+    EVENT_WORD,
+    PITCH,
+    POS_CHARACTER,
+    RANGE,
+    RATE,
+    VOLUME,
+    Callback,
+    EspeakError,
+    declare,
+    initialize,
+    locate,
+)
+from selam_agent.engines.espeak_overlay import overlay
 
 __all__ = ["EspeakError", "EspeakLibrary", "WordMark"]
-
-_SOMALI: Final = Path(__file__).with_name("espeak_somali")
-# Arabic lends the phoneme table: it is the stock table with ʕ, ħ, q and long vowels.
-_SOMALI_VOICE: Final = "name Somali\nlanguage so\nphonemes ar\nstressRule 2\n"
-
-_SYNCHRONOUS: Final = 2  # AUDIO_OUTPUT_SYNCHRONOUS: the callback runs in the calling thread
-_DONT_EXIT: Final = 0x8000  # espeakINITIALIZE_DONT_EXIT: without it missing data ends the process
-_CHARS_UTF8: Final = 0x1
-_END_PAUSE: Final = 0x1000
-_POS_CHARACTER: Final = 1
-_EVENT_END: Final = 0
-_EVENT_WORD: Final = 1
-_RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
-# espeak copies the data path into a fixed buffer (N_PATH_HOME, 160 in 1.51) and appends file names.
-_MAX_DATA_PATH: Final = 140
-
-
-class EspeakError(RuntimeError):
-    """libespeak-ng is missing, has no such voice, or refused the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,40 +53,6 @@ class WordMark:
     audio_ms: int
 
 
-class _EventId(ct.Union):
-    _fields_ = [("number", ct.c_int), ("name", ct.c_char_p), ("string", ct.c_char * 8)]
-
-
-class _Event(ct.Structure):
-    _fields_ = [
-        ("type", ct.c_int),
-        ("unique_identifier", ct.c_uint),
-        ("text_position", ct.c_int),
-        ("length", ct.c_int),
-        ("audio_position", ct.c_int),
-        ("sample", ct.c_int),
-        ("user_data", ct.c_void_p),
-        ("id", _EventId),
-    ]
-
-
-class _Voice(ct.Structure):
-    _fields_ = [
-        ("name", ct.c_char_p),
-        ("languages", ct.c_void_p),
-        ("identifier", ct.c_char_p),
-        ("gender", ct.c_ubyte),
-        ("age", ct.c_ubyte),
-        ("variant", ct.c_ubyte),
-        ("xx1", ct.c_ubyte),
-        ("score", ct.c_int),
-        ("spare", ct.c_void_p),
-    ]
-
-
-_Callback = ct.CFUNCTYPE(ct.c_int, ct.c_void_p, ct.c_int, ct.POINTER(_Event))
-
-
 class EspeakLibrary:
     """The one engine of this process. Not thread-safe: see the module's text.
 
@@ -106,16 +66,16 @@ class EspeakLibrary:
     """
 
     def __init__(self, overlay_dir: Path, buffer_ms: int = 40) -> None:
-        library, data = _locate()
+        library, data = locate()
         try:
             self._lib = ct.CDLL(library)
         except OSError as error:
             raise EspeakError(f"cannot load libespeak-ng: {error}") from error
-        _declare(self._lib)
+        declare(self._lib)
         self._buffer_ms = buffer_ms
         # Building the overlay initialises the library for itself.
         EspeakLibrary._in_use = None
-        self._data = _overlay(self._lib, Path(library), data, overlay_dir, buffer_ms)
+        self._data = overlay(self._lib, Path(library), data, overlay_dir, buffer_ms)
         self.variants_dir = self._data / "voices" / "!v"
         """Directory of the variant files; a file's name is the variant's."""
         self._variants = frozenset(p.name for p in self.variants_dir.iterdir())
@@ -123,7 +83,7 @@ class EspeakLibrary:
         self._on_item: Callable[[bytes | WordMark], bool] | None = None
         self._error: BaseException | None = None
         # The library keeps only the address: a collected callback would be a segmentation fault.
-        self._callback = _Callback(self._receive)
+        self._callback = Callback(self._receive)
         self.sample_rate = self._take_over()
         """Samples per second of everything spoken: 22050."""
 
@@ -131,7 +91,7 @@ class EspeakLibrary:
     _in_use: ClassVar[EspeakLibrary | None] = None
 
     def _take_over(self) -> int:
-        sample_rate = _initialize(self._lib, self._data, self._buffer_ms)
+        sample_rate = initialize(self._lib, self._data, self._buffer_ms)
         # Initialising again frees the phoneme tables, but a voice of the table that was in use (Somali,
         # after building) would keep the freed one: noise, or a crash. A voice of another one renews it.
         self._lib.espeak_SetVoiceByName(b"en")
@@ -199,14 +159,14 @@ class EspeakLibrary:
         if EspeakLibrary._in_use is not self:
             self._take_over()
         self._select(voice)
-        for parameter, value in ((_RATE, rate), (_VOLUME, volume), (_PITCH, pitch), (_RANGE, pitch_range)):
+        for parameter, value in ((RATE, rate), (VOLUME, volume), (PITCH, pitch), (RANGE, pitch_range)):
             if self._lib.espeak_SetParameter(parameter, value, 0):
                 raise EspeakError(f"espeak-ng refused {value} for parameter {parameter}")
         encoded = text.replace("\0", " ").encode("utf-8", "replace") + b"\0"
-        flags = _CHARS_UTF8 | (_END_PAUSE if end_pause else 0)
+        flags = CHARS_UTF8 | (END_PAUSE if end_pause else 0)
         self._on_item, self._error = on_item, None
         try:
-            status = self._lib.espeak_Synth(encoded, len(encoded), 0, _POS_CHARACTER, 0, flags, None, None)
+            status = self._lib.espeak_Synth(encoded, len(encoded), 0, POS_CHARACTER, 0, flags, None, None)
         finally:
             self._on_item = None
         if self._error is not None:
@@ -232,9 +192,9 @@ class EspeakLibrary:
             return 1
         try:
             index = 0
-            while (event := events[index]).type != _EVENT_END:
+            while (event := events[index]).type != EVENT_END:
                 index += 1
-                if event.type == _EVENT_WORD:
+                if event.type == EVENT_WORD:
                     mark = WordMark(event.text_position - 1, event.length, event.audio_position)
                     if not on_item(mark):
                         return 1
@@ -244,102 +204,3 @@ class EspeakLibrary:
             self._error = error
             return 1
         return 0
-
-
-def _locate() -> tuple[str, Path]:
-    """The library and its stock data: the espeakng-loader wheel, else the system's."""
-    try:
-        import espeakng_loader
-
-        return str(espeakng_loader.get_library_path()), Path(espeakng_loader.get_data_path())
-    except ImportError:
-        pass
-    library = ctypes.util.find_library("espeak-ng")
-    if library:
-        for data in [*sorted(Path("/usr").glob("lib/*/espeak-ng-data")), Path("/usr/share/espeak-ng-data")]:
-            if (data / "phontab").is_file():
-                return library, data
-    raise EspeakError("espeak-ng was not found: install the package espeakng-loader or libespeak-ng1")
-
-
-def _declare(lib: ct.CDLL) -> None:
-    """Argument types; without them ctypes would cut pointers to 32 bits."""
-    lib.espeak_Initialize.argtypes = [ct.c_int, ct.c_int, ct.c_char_p, ct.c_int]
-    lib.espeak_SetSynthCallback.argtypes = [_Callback]
-    lib.espeak_SetSynthCallback.restype = None
-    lib.espeak_SetVoiceByName.argtypes = [ct.c_char_p]
-    lib.espeak_SetParameter.argtypes = [ct.c_int, ct.c_int, ct.c_int]
-    lib.espeak_ListVoices.argtypes = [ct.c_void_p]
-    lib.espeak_ListVoices.restype = ct.POINTER(ct.POINTER(_Voice))
-    lib.espeak_CompileDictionary.argtypes = [ct.c_char_p, ct.c_void_p, ct.c_int]
-    lib.espeak_CompileDictionary.restype = None
-    lib.espeak_Synth.argtypes = [
-        ct.c_char_p,
-        ct.c_size_t,
-        ct.c_uint,
-        ct.c_int,
-        ct.c_uint,
-        ct.c_uint,
-        ct.POINTER(ct.c_uint),
-        ct.c_void_p,
-    ]
-
-
-def _initialize(lib: ct.CDLL, data: Path, buffer_ms: int) -> int:
-    rate = int(lib.espeak_Initialize(_SYNCHRONOUS, buffer_ms, os.fsencode(data), _DONT_EXIT))
-    if rate <= 0:
-        raise EspeakError(f"espeak-ng cannot read its data in {data}")
-    return rate
-
-
-def _overlay(lib: ct.CDLL, library: Path, stock: Path, overlay_dir: Path, buffer_ms: int) -> Path:
-    """The data directory with the Somali voice, built if this version of it does not exist yet."""
-    sources = [(_SOMALI / name).read_bytes() for name in ("so_rules", "so_list")]
-    stamp = f"{library}:{stock}:{(stock / 'phontab').stat().st_size}:{_SOMALI_VOICE}".encode()
-    # The name says what it was made from: edited rules or another library make another overlay.
-    name = hashlib.sha256(b"\0".join([stamp, *sources])).hexdigest()[:12]
-    final = overlay_dir / name
-    data = final / "espeak-ng-data"
-    if len(os.fsencode(data)) > _MAX_DATA_PATH:
-        raise EspeakError(f"the path {data} is too long for espeak-ng; choose a shorter overlay directory")
-    if (data / "so_dict").is_file():
-        return data
-    overlay_dir.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=".new-", dir=overlay_dir))
-    try:
-        _build(lib, stock, building / "espeak-ng-data", buffer_ms)
-        try:
-            building.rename(final)
-        except OSError:
-            if not (data / "so_dict").is_file():  # not lost against another process: a real failure
-                raise
-    except OSError as error:
-        raise EspeakError(f"cannot build the espeak-ng data in {overlay_dir}: {error}") from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    return data
-
-
-def _build(lib: ct.CDLL, stock: Path, data: Path, buffer_ms: int) -> None:
-    """Fills ``data``; leaves the library initialised on it, so the caller must initialise again."""
-    data.mkdir()
-    for entry in stock.iterdir():
-        if entry.name not in {"lang", "voices", "so_dict"}:
-            (data / entry.name).symlink_to(entry)
-    # Only the variants: with the MBROLA voices the list passes espeak's limit and it complains.
-    (data / "voices").mkdir()
-    (data / "voices" / "!v").symlink_to(stock / "voices" / "!v")
-    shutil.copytree(stock / "lang", data / "lang")
-    # An installation that nobody may write to gives folders that nobody may write to.
-    for folder in [data / "lang", *filter(Path.is_dir, (data / "lang").rglob("*"))]:
-        folder.chmod(0o755)
-    (data / "lang" / "cus").mkdir(exist_ok=True)
-    (data / "lang" / "cus" / "so").write_text(_SOMALI_VOICE, encoding="utf-8")
-    (data / "so_dict").unlink(missing_ok=True)
-    _initialize(lib, data, buffer_ms)
-    # The rules are compiled against the phoneme table of the current voice, so it comes first; it
-    # has no dictionary yet, hence the one complaint on standard error.
-    lib.espeak_SetVoiceByName(b"so")
-    lib.espeak_CompileDictionary(os.fsencode(_SOMALI) + b"/", None, 0)
-    if not (data / "so_dict").is_file():
-        raise EspeakError("espeak-ng did not compile the Somali rules")
