@@ -99,9 +99,12 @@ def asks(text: str, pack: Pack) -> bool:
     last = next((each for each in reversed(sentences(text)) if words(each, pack.code)), "")
     tokens = words(last, pack.code)
     lists = _lists(pack)
+    if last.rstrip(CLOSERS).endswith(QUESTION_MARKS):
+        return True
+    if contains(tokens, lists.quoting):
+        return False
     return (
-        last.rstrip(CLOSERS).endswith(QUESTION_MARKS)
-        or begins(tokens, lists.question_openers)
+        begins(tokens, lists.question_openers)
         or contains(tokens, lists.question_words)
         or any(tokens[-len(each) :] == each for each in lists.question_endings)
     )
@@ -122,6 +125,7 @@ class _Lists:
     question_openers: tuple[Words, ...]
     question_words: tuple[Words, ...]
     question_endings: tuple[Words, ...]
+    quoting: tuple[Words, ...]
 
 
 @lru_cache(maxsize=16)
@@ -160,6 +164,7 @@ def _lists(pack: Pack) -> _Lists:
         question_openers=phrases(turns.question_openers),
         question_words=phrases(turns.question_words),
         question_endings=phrases(turns.question_endings),
+        quoting=phrases(turns.quoting),
     )
 
 

@@ -115,6 +115,7 @@ class TurnWords:
     question_openers: tuple[str, ...]
     question_words: tuple[str, ...]
     question_endings: tuple[str, ...]
+    quoting: tuple[str, ...]
     number_leads: tuple[str, ...]
     phone_digits: int
     lookalikes: tuple[str, ...]

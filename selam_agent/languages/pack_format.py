@@ -136,6 +136,7 @@ def _turns(table: Table) -> TurnWords:
         question_openers=entries("question_openers"),
         question_words=entries("question_words"),
         question_endings=entries("question_endings"),
+        quoting=entries("quoting"),
         number_leads=entries("number_leads"),
         phone_digits=phone_digits,
         lookalikes=entries("lookalikes"),

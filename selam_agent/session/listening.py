@@ -171,14 +171,16 @@ class Listening:
         """What those words mean for the reply that is being spoken."""
         if message.text is None or self._replies.current is None:
             return Verdict.NOTHING
-        pack = self._replies.speaker.pack
+        pack, reply = self._replies.speaker.pack, self._replies.current[0]
+        # A question in the middle of what it says is not one it waits for.
+        asked = asks(reply.heard(), pack) and asks(reply.text, pack)
         # Only where there may be echo: a caller may use the agent's words.
         may_echo = self._room.echoes or not self._room.trusted
         verdict = judge(
             message.text,
             pack,
             speech_ms=message.asked.voiced_ms,
-            agent_asked=asks(self._replies.heard(), pack),
+            agent_asked=asked,
             finished=message.asked.finished,
             being_said=self._replies.being_said() if may_echo else "",
         )

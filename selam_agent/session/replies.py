@@ -95,10 +95,6 @@ class Replies:
         """Whether the current reply is one that the caller cannot interrupt."""
         return self.current is not None and self.current[0] is self._protected
 
-    def heard(self) -> str:
-        """What was heard so far of the current reply."""
-        return self.current[0].heard() if self.current is not None else ""
-
     def being_said(self) -> str:
         """What the loudspeaker may be saying, with a word or two on either side of the playhead."""
         if self.current is None:

@@ -234,6 +234,12 @@ def test_echo_goes_before_the_answer_to_a_question() -> None:
         ("ti", "ሰኑይ ጽቡቕ ድዩ ዶ", True),
         ("ti", "ቆጸራኹም ተታሒዙ ኣሎ።", False),
         ("en", 'She asked: "Is it open?"', True),
+        # A statement that quotes questions.
+        ("en", "You can say: What time is it.", False),
+        ("am", "ስንት ሰዓት ነው፣ ስምዎ ማን ነው ማለት ይችላሉ።", False),
+        ("so", "Waxaad dhihi kartaa: Waa immisa saac.", False),
+        ("om", "Sa'aatiin meeqa, maqaan kee eenyu jechuu dandeessu.", False),
+        ("ti", "ስምካ መን እዩ፣ ሰዓት ክንደይ ኣሎ ክትብሉ ትኽእሉ።", False),
         ("en", "", False),
     ],
 )
