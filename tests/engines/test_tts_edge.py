@@ -25,8 +25,10 @@ async def service():
 
 
 @pytest.fixture
-async def edge():
-    made = EdgeSynthesizer(patience_s=0.05, deadline_s=0.3)
+async def edge(request: pytest.FixtureRequest):
+    # Short only where the test waits for it: a busy machine is no failure.
+    deadline_s = 0.6 if "hang" in request.node.name or "stall" in request.node.name else 10.0
+    made = EdgeSynthesizer(patience_s=0.05, deadline_s=deadline_s)
     yield made
     await made.aclose()
 
@@ -137,7 +139,7 @@ async def test_a_listener_who_leaves_ends_the_request(service: FakeEdge, edge: E
     service.mode = "hang"
     for _ in range(2):
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1):
+            async with asyncio.timeout(0.4):
                 await speak(edge)
     await until(lambda: not service.open)
     # Twice nothing came while somebody waited: that is a failure, too.

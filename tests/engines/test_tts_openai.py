@@ -82,9 +82,11 @@ async def server():
 
 
 @pytest.fixture
-async def voice(server: FakeServer):
+async def voice(server: FakeServer, request: pytest.FixtureRequest):
+    # Short only where the test waits for it: a busy machine is no failure.
+    deadline_s = 0.6 if "hang" in request.node.name or "stall" in request.node.name else 10.0
     settings = Tts(base_url=server.url, api_key=KEY, model="m", options={"speed": 1.1})
-    made = OpenAISynthesizer(settings, patience_s=0.05, deadline_s=0.3)
+    made = OpenAISynthesizer(settings, patience_s=0.05, deadline_s=deadline_s)
     yield made
     await made.aclose()
 
