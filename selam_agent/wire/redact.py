@@ -7,7 +7,7 @@ import re
 
 # Query strings (also percent-encoded), JSON fields, and our own keys wherever they stand.
 _SECRETS = re.compile(
-    r"""(?P<name>(?:api(?:_|%5f|-)?key|[\w.-]*token)(?:=|%3d|["']?\s*[:=]\s*["']?))"""
+    r"""(?P<name>(?:api(?:_|%5f|-)?key|[\w.-]*token|signature)(?:=|%3d|["']?\s*[:=]\s*["']?))"""
     r"""(?P<value>[^&\s"'#;,}]+)|sk-selam-[\w-]+""",
     re.IGNORECASE,
 )

@@ -122,6 +122,34 @@ async def test_a_language_brings_its_voice(app: App) -> None:
     await asyncio.wait_for(session.ended.wait(), 5)
 
 
+async def test_an_agent_answers(app: App) -> None:
+    key = app.keys.check(KEY)
+    body = {"system_prompt": "", "voice": {"voice_id": "mekdes"}, "greeting": "ሰላም ነው።", "language": "am"}
+    agent = await app._doors._agents.create(key.id, "Desk", body)
+    _, address, parameters = await ring(f"{app.url}/twilio/voice?agent={agent.id}", AUTH)
+    async with calling(address, parameters) as phone:
+        await phone.until(lambda: phone.got)
+        session = session_of(app)
+        assert (session.config.voice, session.config.greeting) == ("mekdes", "ሰላም ነው።")
+    await asyncio.wait_for(session.ended.wait(), 5)
+
+
+async def test_as_many_calls_as_there_may_be(app: App) -> None:
+    _, address, first = await ring(f"{app.url}/twilio/voice", AUTH)
+    _, _, second = await ring(f"{app.url}/twilio/voice", AUTH)
+    app._doors.twilio._settings = app.settings.twilio.model_copy(update={"max_calls": 1})
+    try:
+        async with calling(address, first) as phone:
+            await phone.until(lambda: phone.got)
+            session = session_of(app)
+            async with calling(address, second) as other:
+                await asyncio.wait_for(other.socket.wait_closed(), 5)
+                assert other.socket.close_code == 1008
+        await asyncio.wait_for(session.ended.wait(), 5)
+    finally:
+        app._doors.twilio._settings = app.settings.twilio
+
+
 async def test_nonsense_is_passed_over(app: App) -> None:
     _, address, parameters = await ring(f"{app.url}/twilio/voice", AUTH)
     async with calling(address, parameters) as phone:

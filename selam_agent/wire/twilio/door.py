@@ -67,7 +67,7 @@ class TwilioDoor:
         self._public_url = public_url.rstrip("/")
         self._find_agent = find_agent
         self._described = described
-        self._sockets: set[JsonSocket] = set()
+        self._calls: dict[JsonSocket, Call] = {}
 
     def attach(self, app: web.Application) -> None:
         if self._settings.auth_token:
@@ -76,13 +76,13 @@ class TwilioDoor:
 
     @property
     def connections(self) -> int:
-        return len(self._sockets)
+        return len(self._calls)
 
     async def aclose(self) -> None:
         """Hangs up every call."""
-        for socket in self._sockets:
+        for socket in self._calls:
             socket.close(1001, "shutting down")
-        await asyncio.gather(*(each.closed(self._limits.flush_s) for each in self._sockets))
+        await asyncio.gather(*(each.closed(self._limits.flush_s) for each in self._calls))
 
     # ------------------------------------------------------------ a call comes in
 
@@ -109,15 +109,17 @@ class TwilioDoor:
         schemes = ("ws", "wss", "http", "https")
         if HEADER in request.headers and not self._is_from_twilio(request, {}, schemes):
             return web.Response(status=403, text="The signature is wrong.")
-        if len(self._sockets) >= self._settings.max_calls:
-            return web.Response(status=503, text="Too many calls.")
+        # Strangers may take the place of other strangers only.
+        waiting = sum(not each.started for each in self._calls.values())
+        if waiting >= self._limits.unauthenticated_sockets:
+            return web.Response(status=503, text="Too many connections that have not begun a call.")
         websocket = web.WebSocketResponse(
             max_msg_size=self._limits.max_message_bytes, compress=False, timeout=1.0
         )
         await websocket.prepare(request)
         socket = JsonSocket(websocket, request.transport, self._limits, self._numbers)
         call = Call(socket, self._open)
-        self._sockets.add(socket)
+        self._calls[socket] = call
         self._numbers.count(CONNECTIONS, outcome="accepted")
         timer = asyncio.get_running_loop().call_later(self._limits.unaccepted_s, _expect_start, call, socket)
         try:
@@ -129,7 +131,7 @@ class TwilioDoor:
         finally:
             timer.cancel()
             call.over()
-            self._sockets.discard(socket)
+            del self._calls[socket]
             socket.abort()
         return websocket
 
@@ -138,6 +140,8 @@ class TwilioDoor:
     async def _open(self, parameters: Mapping[str, str], call: Call) -> Session:
         identity = self._tokens.redeem(parameters.get("token", ""))
         auth.check_tier(identity.key)
+        if sum(each.started for each in self._calls.values()) >= self._settings.max_calls:
+            raise SessionError("There are as many calls as there may be.", code="at_capacity", retryable=True)
         owner, agent_id = identity.key.id, parameters.get("agent") or self._settings.agent or None
         described = await self._session_object(owner, agent_id, parameters)
         wishes = mapping.wishes(mapping.parse(described), self._packs)
