@@ -8,12 +8,14 @@ from typing import Any
 from selam_agent import __version__
 from selam_agent.languages.pack import Pack
 from selam_agent.languages.packs import Packs
+from selam_agent.models.curated import CURATED
+from selam_agent.ports import Routing
 from selam_agent.session.config import Engines
 from selam_agent.wire.page import Page
 from selam_agent.wire.say import Say
 
-# With it any recogniser that faster-whisper can load listens instead of the built-in one.
-_UPGRADE = "SELAM_STT__MODEL=small selam-agent serve"
+# What an engine needs besides its model.
+_EXTRAS = {"sherpa": "pip install 'selam-agent[sherpa]' && "}
 
 
 def page(engines: Engines, packs: Packs, voices: Callable[[], Sequence[dict[str, Any]]]) -> Page:
@@ -23,7 +25,6 @@ def page(engines: Engines, packs: Packs, voices: Callable[[], Sequence[dict[str,
         return {
             "version": __version__,
             "synthetic_caller": "espeak" in engines.synthesizers,
-            "upgrade": _UPGRADE,
             "languages": [_language(pack, engines, voices()) for pack in packs],
         }
 
@@ -48,18 +49,32 @@ def _language(pack: Pack, engines: Engines, voices: Sequence[dict[str, Any]]) ->
             if each["language"] == pack.code and each["engine"] is not None
         ],
         "phrases": _groups(pack, engines),
+        "upgrade": _upgrade(pack.code),
         "texts": dict(pack.page),
     }
 
 
+def _upgrade(language: str) -> str:
+    """The command that fetches a recogniser for free speech, one made for few languages first.
+
+    It ends by saying what belongs into the settings; empty where no model is known.
+    """
+    fitting = [each for each in CURATED if language in each.languages]
+    if not fitting:
+        return ""
+    best = min(fitting, key=lambda each: (len(each.languages), -each.size))
+    return f"{_EXTRAS.get(best.engine, '')}selam-agent models pull {best.name}"
+
+
 def _groups(pack: Pack, engines: Engines) -> list[list[str]]:
     """The pack's phrases, as far as the recogniser knows them: general ones first, then one list per slot."""
-    known = engines.transcriber.info.phrases
     everything = [
         [text for texts in pack.phrases.values() for text in texts],
         *map(list, pack.slots.values()),
     ]
-    if known is None:
+    transcriber = engines.transcriber
+    info = transcriber.info_for(pack.code) if isinstance(transcriber, Routing) else transcriber.info
+    if info.phrases is None:
         return everything
-    heard = frozenset(known.get(pack.code, ()))
+    heard = frozenset(info.phrases.get(pack.code, ()))
     return [group for texts in everything if (group := [text for text in texts if text in heard])]

@@ -173,3 +173,10 @@ async def test_a_page_without_a_key_asks_with_its_session(app: App) -> None:
             http.get(app.url + asked, headers={"Authorization": f"Bearer {token}"}) as answer,
         ):
             assert answer.status == 200
+
+
+async def test_the_page_names_a_recogniser_for_each_language(app: App) -> None:
+    _, facts, _ = await get(app, "/page/facts.json")
+    upgrades = {each["code"]: each["upgrade"] for each in facts["languages"]}
+    assert upgrades["en"].startswith("selam-agent models pull whisper-")
+    assert all("selam-agent models pull omnilingual" in upgrades[code] for code in ("am", "so", "ti", "om"))

@@ -195,7 +195,7 @@ const FLOOR = {
 
 function explain() {
   if (session.engines.stt.open_vocabulary) return notices.tell("n_rejected_open");
-  notices.tell("n_rejected", { count: phrases.known.size }, { code: facts.upgrade });
+  notices.tell("n_rejected", { count: phrases.known.size }, { code: settings.pack.upgrade });
   $("chips-more").open = true;
 }
 
