@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -43,16 +45,25 @@ def build(settings: Settings, foreign: Foreign) -> Transcriber:
         SettingsError: no such engine or model, one that may not be used, or one that does not know
             the language it is named for.
     """
-    by_language = _named(settings, foreign)
+    made: list[Transcriber] = []
+    try:
+        return _build(settings, foreign, made)
+    except BaseException:
+        _close(made)
+        raise
+
+
+def _build(settings: Settings, foreign: Foreign, made: list[Transcriber]) -> Transcriber:
+    by_language = _named(settings, foreign, made)
     plain = settings.stt.engine == "auto" and not settings.stt.model
     if plain and by_language and set(SCRIPTS) <= set(by_language):
         # Nothing is left for another one.
         return RoutingTranscriber(by_language, by_language.get(ANY) or next(iter(by_language.values())))
-    default = _one(settings, settings.stt, "stt", foreign)
+    default = _one(settings, settings.stt, "stt", foreign, made)
     known = default.info.languages
     left = [code for code in SCRIPTS if known is not None and code not in (*known, *by_language)]
     if left:
-        command = _one(settings, _with(settings.stt, engine="command"), "stt", foreign)
+        command = _one(settings, _with(settings.stt, engine="command"), "stt", foreign, made)
         # Whoever hears callers of unknown language does so because it was chosen, not as a last resort.
         by_language.setdefault(ANY, RoutingTranscriber(by_language, default).part(None))
         by_language |= dict.fromkeys(left, command)
@@ -82,9 +93,22 @@ def cautions(transcriber: Transcriber) -> list[str]:
     return said
 
 
-def _named(settings: Settings, foreign: Foreign) -> dict[str, Transcriber]:
+def _close(made: list[Transcriber]) -> None:
+    """Frees the models of recognisers that nobody gets."""
+
+    async def close() -> None:
+        for each in made:
+            await each.aclose()
+
+    # Whoever builds may have an event loop that runs.
+    thread = threading.Thread(target=asyncio.run, args=(close(),))
+    thread.start()
+    thread.join()
+
+
+def _named(settings: Settings, foreign: Foreign, made: list[Transcriber]) -> dict[str, Transcriber]:
     """The recognisers of ``stt.models``; equal entries share one."""
-    made: dict[str, Transcriber] = {}
+    shared: dict[str, Transcriber] = {}
     by_language: dict[str, Transcriber] = {}
     for code, model in settings.stt.models.items():
         where = f"stt.models.{code}"
@@ -92,19 +116,27 @@ def _named(settings: Settings, foreign: Foreign) -> dict[str, Transcriber]:
         if refusal and not Path(model.model).expanduser().is_dir():
             raise SettingsError(refusal)
         key = repr(model)
-        if key not in made:
+        if key not in shared:
             stt = _with(settings.stt, **{name: getattr(model, name) for name in type(model).model_fields})
-            made[key] = _one(settings, stt, where, foreign)
-        known = made[key].info.languages
+            shared[key] = _one(settings, stt, where, foreign, made)
+        known = shared[key].info.languages
         if code != ANY and known is not None and code not in known:
             raise SettingsError(
-                refusal or f"{where}: {made[key].info.name} does not know it, only {', '.join(known)}"
+                refusal or f"{where}: {shared[key].info.name} does not know it, only {', '.join(known)}"
             )
-        by_language[code] = made[key]
+        by_language[code] = shared[key]
     return by_language
 
 
-def _one(settings: Settings, stt: Stt, where: str, foreign: Foreign) -> Transcriber:
+def _one(settings: Settings, stt: Stt, where: str, foreign: Foreign, made: list[Transcriber]) -> Transcriber:
+    transcriber = _make(settings, stt, where, foreign)
+    made.append(transcriber)
+    if transcriber.info.leaves_machine:
+        check_private(settings, f"{where}.engine", transcriber.info.name)
+    return transcriber
+
+
+def _make(settings: Settings, stt: Stt, where: str, foreign: Foreign) -> Transcriber:
     if stt.engine == "sherpa":
         from selam_agent.engines.stt_sherpa import SherpaTranscriber
 
@@ -117,16 +149,12 @@ def _one(settings: Settings, stt: Stt, where: str, foreign: Foreign) -> Transcri
             )
         from selam_agent.engines.stt_openai import OpenAITranscriber
 
-        made: Transcriber = OpenAITranscriber(stt)
-    elif stt.engine in BUILT_IN:
+        return OpenAITranscriber(stt)
+    if stt.engine in BUILT_IN:
         from selam_agent.engines import stt_whisper
 
         return stt_whisper.build(settings.model_copy(update={"stt": stt}))
-    else:
-        made = foreign(f"{where}.engine", stt.engine, stt.options)
-    if made.info.leaves_machine:
-        check_private(settings, f"{where}.engine", made.info.name)
-    return made
+    return foreign(f"{where}.engine", stt.engine, stt.options)
 
 
 def _sherpa_directory(settings: Settings, model: str, where: str) -> Path:

@@ -24,6 +24,8 @@ KEY = "sk-very-secret"
 AUDIO = (np.sin(np.arange(16_000) / 7) * 8000).astype(np.int16)
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+Build = Callable[[Settings], Transcriber]
+
 
 @asynccontextmanager
 async def engine(answer: Answer, **settings: Any) -> AsyncIterator[OpenAITranscriber]:
@@ -164,14 +166,14 @@ async def test_too_many_wait_and_interim_transcripts_are_refused() -> None:
             await stt.transcribe(ask(priority=Priority.INTERIM))
 
 
-def test_a_server_elsewhere_needs_to_be_allowed() -> None:
+def test_a_server_elsewhere_needs_to_be_allowed(recogniser: Build) -> None:
     remote = {"engine": "openai", "model": "m", "base_url": "https://stt.example/v1"}
     with pytest.raises(SettingsError, match=r'stt\.engine: openai would send .* allow = \["openai"\]'):
         catalog.build_transcriber(Settings(stt=remote))
     with pytest.raises(SettingsError, match=r"stt\.models\.am\.engine"):
         catalog.build_transcriber(Settings(stt={"models": {"am": remote}}))
     allowed = Settings(stt=remote, privacy={"allow": ["openai"]})
-    assert catalog.build_transcriber(allowed).info.leaves_machine
+    assert recogniser(allowed).info.leaves_machine
     offline = Settings(server={"offline": True}, stt=remote, privacy={"allow": ["openai"]})
     with pytest.raises(SettingsError, match="offline"):
         catalog.build_transcriber(offline)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from selam_agent.engines import catalog, stt_catalog
+from selam_agent.engines import catalog, stt_catalog, stt_whisper
 from selam_agent.engines.stt_routing import RoutingTranscriber
 from selam_agent.errors import SettingsError
 from selam_agent.ports import Transcriber, TranscriberInfo, Transcript, TranscriptionRequest
 from selam_agent.settings import Settings
 from selam_agent.settings_file import load
+
+Build = Callable[[Settings], Transcriber]
 
 
 class Named:
@@ -75,10 +78,10 @@ def test_models_are_read_from_a_table_short_text_and_the_environment(tmp_path: P
         load(file, {"SELAM_STT__MODELS": '{"so": {"engine": "whisper", "modle": "x"}}'})
 
 
-def test_the_settings_make_a_routing_one_and_equal_entries_share_an_engine() -> None:
+def test_the_settings_make_a_routing_one_and_equal_entries_share_an_engine(recogniser: Build) -> None:
     foreign = {"engine": f"import:{__name__}:made", "options": {"name": "mine"}}
     models = {"am": foreign, "so": foreign, "om": {**foreign, "options": {"name": "other"}}}
-    routing = catalog.build_transcriber(Settings(stt={"models": models, "engine": "command"}))
+    routing = recogniser(Settings(stt={"models": models, "engine": "command"}))
     assert isinstance(routing, RoutingTranscriber)
     assert routing.part("am") is routing.part("so") is routing.part(None) is not routing.part("om")
     assert routing.info_for("en").name == "command" and routing.info_for("en").phrases
@@ -118,25 +121,25 @@ def without_ti_and_om(stock: Path, directory: Path, **decoding: Any) -> Path:
     return directory
 
 
-def test_a_whisper_folder_without_the_language_is_refused_too(stock: Path) -> None:
+def test_a_whisper_folder_without_the_language_is_refused_too_and_freed(stock: Path) -> None:
+    before = set(stt_whisper._loaded)
     with pytest.raises(SettingsError, match="stock Whisper does not know Tigrinya"):
         catalog.build_transcriber(Settings(stt={"models": {"ti": f"whisper:{stock}"}}))
+    assert set(stt_whisper._loaded) == before
 
 
-def test_a_whisper_that_was_trained_for_it_is_taken(stock: Path, tmp_path: Path) -> None:
+def test_a_whisper_that_was_trained_for_it_is_taken(stock: Path, tmp_path: Path, recogniser: Build) -> None:
     tuned = without_ti_and_om(stock, tmp_path / "tuned", language_tokens={"ti": "am"}, languages=["ti"])
-    routing = catalog.build_transcriber(
-        Settings(stt={"models": {"ti": f"whisper:{tuned}"}, "engine": "command"})
-    )
+    routing = recogniser(Settings(stt={"models": {"ti": f"whisper:{tuned}"}, "engine": "command"}))
     assert isinstance(routing, RoutingTranscriber)
     assert routing.info_for("ti").languages == ("ti",) and not stt_catalog.cautions(routing)
 
 
 def test_stock_whisper_leaves_ti_and_om_to_the_built_in_one_and_warns_about_am_and_so(
-    stock: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    stock: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, recogniser: Build
 ) -> None:
     stt = {"engine": "whisper", "model": str(stock)}
-    routing = catalog.build_transcriber(Settings(server={"data_dir": tmp_path}, stt=stt))
+    routing = recogniser(Settings(server={"data_dir": tmp_path}, stt=stt))
     assert isinstance(routing, RoutingTranscriber)
     assert routing.info_for("ti").name == routing.info_for("om").name == "command"
     assert routing.info_for(None).name == "whisper" and routing.info.open_vocabulary
@@ -147,11 +150,9 @@ def test_stock_whisper_leaves_ti_and_om_to_the_built_in_one_and_warns_about_am_a
     assert "Somali" in somali and "omnilingual-300m" in somali
     tuned = without_ti_and_om(stock, tmp_path / "tuned", languages=["am", "so"])
     fine = {"engine": "whisper", "model": str(tuned)}
-    assert not stt_catalog.cautions(
-        catalog.build_transcriber(Settings(server={"data_dir": tmp_path}, stt=fine))
-    )
+    assert not stt_catalog.cautions(recogniser(Settings(server={"data_dir": tmp_path}, stt=fine)))
 
 
-def test_the_built_in_recogniser_alone_stays_as_it_is() -> None:
-    alone = catalog.build_transcriber(Settings(stt={"engine": "command"}))
+def test_the_built_in_recogniser_alone_stays_as_it_is(recogniser: Build) -> None:
+    alone = recogniser(Settings(stt={"engine": "command"}))
     assert not isinstance(alone, RoutingTranscriber) and not stt_catalog.cautions(alone)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from selam_agent.errors import EngineError, SettingsError
 from selam_agent.ports import Transcriber, TranscriptionRequest
 from selam_agent.settings import Settings, Stt
 from tests.engines.tiny_sherpa import build
+
+Build = Callable[[Settings], Transcriber]
 
 
 def bursts(count: int) -> np.ndarray[Any, np.dtype[np.int16]]:
@@ -55,12 +58,14 @@ async def test_an_utterance_becomes_text(model: Path) -> None:
     assert closed.value.code == "stt_closed"
 
 
-def test_it_is_found_by_its_name_among_the_pulled_models(model: Path, tmp_path: Path) -> None:
+def test_it_is_found_by_its_name_among_the_pulled_models(
+    model: Path, tmp_path: Path, recogniser: Build
+) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "omnilingual-300m").symlink_to(model)
     names = {"am": "sherpa:omnilingual-300m", "ti": "sherpa:omnilingual-300m", "any": f"sherpa:{model}"}
     settings = Settings(server={"data_dir": tmp_path}, stt={"models": names, "engine": "command"})
-    made = catalog.build_transcriber(settings)
+    made = recogniser(settings)
     assert isinstance(made, RoutingTranscriber) and len(made.parts) == 3
     assert made.part("am") is made.part("ti") is not made.part(None)
     assert made.info_for("am").name == "sherpa omnilingual-300m" and made.info_for("so").name == "command"
