@@ -47,6 +47,11 @@ def _assemblyai() -> str:
         "`/v1/ws`, and the older dialect at `/v1/realtime`: JSON text frames both ways. The key goes into "
         "`Authorization`, a temporary token into `?token=`. What a field of `session` does is in "
         "`selam_agent/wire/assemblyai/session_object.py`.",
+        "\nOurs: `language` and `translation` in `session`. Their voices' names stand for voices of ours, by "
+        "gender, in the session's language. Accepted, echoed and without effect: `transcription_mode`, "
+        "`voice_focus`, `voice_focus_threshold`, `turn_detection.type`. Refused with a sentence: `llm`, "
+        "`webhook`, `pre_connect_requests`, HTTP tools. While an `interactive` tool runs and nothing was said "
+        "before it, the agent says that it takes a moment (`turns.tool_filler_ms`), as a reply of its own.",
         "\n## You send\n",
         *_events(schema.events(schema.ClientEvent), skip=()),
         "\n## You receive\n",
