@@ -51,7 +51,7 @@ def _assemblyai() -> str:
         "gender, in the session's language. Accepted, echoed and without effect: `transcription_mode`, "
         "`voice_focus`, `voice_focus_threshold`, `turn_detection.type`. Refused with a sentence: `llm`, "
         "`webhook`, `pre_connect_requests`, HTTP tools. While an `interactive` tool runs and nothing was "
-        "said before it, the agent says that it takes a moment (`turns.tool_filler_ms`), as a reply of its own.",
+        "said before it, the agent says that it takes a moment (`turns.tool_filler_ms`): a reply of its own.",
         "\n## You send\n",
         *_events(schema.events(schema.ClientEvent), skip=()),
         "\n## You receive\n",
