@@ -55,6 +55,7 @@ class TurnTaker:
         # The committed turn that late audio may still reopen.
         self._reopenable: Utterance | None = None
         self._recent: deque[bool] = deque(maxlen=ONSET_WINDOW)
+        self._recent_over: deque[bool] = deque(maxlen=ONSET_WINDOW)
         # Where the last utterance was closed: no sample belongs to two turns.
         self._closed_ms = 0
         self._over_agent = OverAgent(settings, self.known)
@@ -118,6 +119,7 @@ class TurnTaker:
         self._packets.last = arrived
         over_agent = self._over_agent.covers(arrived)
         self._recent.append(voiced)
+        self._recent_over.append(over_agent)
         utterance = self._open
         if utterance is None:
             late = self._reopenable
@@ -259,7 +261,10 @@ class TurnTaker:
             self._open = late
             return self._go_on(late, arrived, over_agent)
         recent = list(self._recent)
-        first_voiced = self._audio_ms - FRAME_MS * (len(recent) - recent.index(True))
+        frames = len(recent) - recent.index(True)
+        first_voiced = self._audio_ms - FRAME_MS * frames
+        # A word that began over the agent's last sound did, though the agent is silent by now.
+        over_agent = over_agent or self._recent_over[-frames]
         self._recent.clear()
         self._turn += 1
         self._open = Utterance(

@@ -218,6 +218,15 @@ class TestBargeIn:
         assert line.hear("v500 s800").names == ["SpeechStarted", "Commit"]
 
 
+    def test_a_word_whose_onset_is_found_when_the_agent_has_just_ended_began_over_it(self) -> None:
+        line = Line().agent_speaks().hear("v40")
+        line.turns.agent_stopped()
+        assert line.hear("v400 s800").one(Commit).over_agent
+        line = Line().agent_speaks().hear("s40")
+        line.turns.agent_stopped()
+        assert not line.hear("v400 s800").one(Commit).over_agent
+
+
 class TestGuesses:
     """A pause is transcribed and answered behind a closed gate; the wait depends on the words."""
 

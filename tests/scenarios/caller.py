@@ -23,7 +23,7 @@ _ROOM_DBFS = -72.0
 # After the last word the call goes on for longer than any patience and any engine.
 _SETTLE_MS = 3000.0
 _QUIET_MS = 500.0
-_CALL_MS = 45_000.0
+_CALL_MS = 75_000.0
 # When the delay of an echo jumps, and in what time its level goes up and down once.
 _JUMP_MS, _SWING_MS = 5000.0, 4000.0
 # At the beginning of a call nobody speaks yet.
