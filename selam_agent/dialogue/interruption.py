@@ -202,13 +202,16 @@ def _begins_kindly(heard: Words, lists: _Lists) -> bool:
     def kindly_before(end: int) -> bool:
         return covered(end, lambda i: _fitting(heard[:end], i, lists.kindly, lists))
 
-    return any(_begins(heard[i:], lists.kindly, lists) and kindly_before(i) for i in range(len(heard)))
+    return any(
+        _begins(heard[i:], lists.kindly, lists, least=1 if i else _BEGINNING) and kindly_before(i)
+        for i in range(len(heard))
+    )
 
 
-def _begins(heard: Words, phrases: Iterable[Words], lists: _Lists) -> bool:
-    """Whether one of the phrases begins so, and goes on."""
+def _begins(heard: Words, phrases: Iterable[Words], lists: _Lists, *, least: int = _BEGINNING) -> bool:
+    """Whether one of the phrases begins so, and goes on; ``least``: letters that tell."""
     last = len(heard) - 1
-    return sum(map(len, heard)) >= _BEGINNING and any(
+    return sum(map(len, heard)) >= least and any(
         last < len(phrase)
         and heard != phrase
         and all(_same(word, listed, lists) for word, listed in zip(heard[:-1], phrase, strict=False))

@@ -149,6 +149,8 @@ def test_what_is_and_is_not_an_interruption(code: str, text: str, expected: Verd
         ("am", "ልክ ነ", PERHAPS),
         ("ti", "ተረዲ", PERHAPS),
         ("ti", "ተረ", PERHAPS),
+        ("ti", "ሕራይ ሕ", PERHAPS),
+        ("ti", "ሕ", NOTHING),
         # It may as well become "eegi", which is a stop word.
         ("om", "ee", NOTHING),
         ("om", "ee ee", BACKCHANNEL),

@@ -217,7 +217,6 @@ class TestBargeIn:
         line.turns.agent_stopped()
         assert line.hear("v500 s800").names == ["SpeechStarted", "Commit"]
 
-
     def test_a_word_whose_onset_is_found_when_the_agent_has_just_ended_began_over_it(self) -> None:
         line = Line().agent_speaks().hear("v40")
         line.turns.agent_stopped()
