@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
 
 from selam_agent import __version__, events
-from selam_agent.errors import SettingsError
+from selam_agent.errors import SessionError, SettingsError
 from selam_agent.languages.packs import Packs
 from selam_agent.metrics import Metrics
 from selam_agent.records import Records
@@ -29,6 +30,9 @@ from selam_agent.wire.tokens import TemporaryTokens
 from selam_agent.wire.twilio.door import PATH, TwilioDoor
 
 log = logging.getLogger(__name__)
+
+# A caller waits for the answer; a database that takes longer is down.
+_STORE_S = 5.0
 
 # These ask for the key themselves.
 PATHS = ("/v1/ws", "/v1/realtime", PATH, DOCUMENT, *PREFIXES)
@@ -144,5 +148,12 @@ class Doors:
         self._records.describe(session_id, agent_id=agent_id, config=config)
 
     async def _find_agent(self, owner: str, agent_id: str) -> Mapping[str, Any] | None:
-        agent = await self._agents.get(owner, agent_id)
+        try:
+            async with asyncio.timeout(_STORE_S):
+                agent = await self._agents.get(owner, agent_id)
+        except (TimeoutError, SQLAlchemyError) as error:
+            log.error("the stored agents cannot be read: %r", error)
+            raise SessionError(
+                "The stored agents cannot be read now.", code="internal_error", retryable=True
+            ) from None
         return None if agent is None else session_object(agent)

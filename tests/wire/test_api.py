@@ -279,3 +279,14 @@ async def test_what_is_stored_outlives_the_server(tmp_path_factory: pytest.TempP
         assert (path / "selam.sqlite3").stat().st_mode & 0o777 == 0o600
     async with running(path) as app:
         assert (await call(app, "GET", f"/v1/agents/{made['id']}"))[1] == made
+
+
+async def test_a_store_that_does_not_answer(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(owner: str, agent_id: str) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("selam_agent.app_doors._STORE_S", 0.05)
+    monkeypatch.setattr(app._doors._agents, "get", never)
+    async with connected(app.url, KEY) as agent:
+        await agent.send("session.update", session={"agent_id": "agent_1"})
+        assert await agent.closed() == 1011 and agent.events[0]["code"] == "internal_error"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 PREFIXES = ("/v1/agents", "/v1/sessions", "/v1/token", "/v1/builtin-tools")
 DOCUMENT = "/openapi.json"
+# A database that takes longer is down; a recording of hours is served from a disk.
+_ANSWER_S = 60.0
 _KEY = web.RequestKey("selam_key", Key)
 
 
@@ -79,7 +82,8 @@ class Api:
         try:
             if "/artifacts/" not in request.path:
                 request[_KEY] = self._admit(request)
-            return await handler(request)
+            async with asyncio.timeout(_ANSWER_S):
+                return await handler(request)
         except ApiError as error:
             return told(error)
         except SessionError as error:
