@@ -43,7 +43,8 @@ async def test_a_death_in_mid_sentence_fails_that_sentence_only(espeak: EspeakSy
 
 async def test_a_fragment_that_kills_twice_is_given_up(espeak: EspeakSynthesizer) -> None:
     await espeak.start()
-    victim = asyncio.create_task(speak(espeak, request("deadly")))
+    # Long, so that a busy machine cannot finish it before it is stopped.
+    victim = asyncio.create_task(speak(espeak, request(LONG)))
     spared = asyncio.create_task(speak(espeak, request("spared")))
     for _ in range(2):
         while not espeak.worker_pid:  # noqa: ASYNC110
