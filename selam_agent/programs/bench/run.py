@@ -28,6 +28,8 @@ _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 8.0
 # Before a measurement, at most.
 _SETTLE_S = 4.0
+# Long enough for an answer, an interruption and the answer to that.
+_FIRST_CALLS_S = 10.0
 # Above this the callers are late themselves and the figures are about them.
 MOST_BUSY = 0.8
 
@@ -157,11 +159,11 @@ async def measure(
             buffer_ms=profile.player_buffer_ms,
         )
 
-    # What is imported and made once is not the sessions' cost.
-    first = crowd(1)
+    # What is imported, touched and made once is not the sessions' cost.
+    first = crowd(2)
     async with contextlib.aclosing(first):
         await first.connect()
-        await asyncio.sleep(min(_SETTLE_S, seconds))
+        await asyncio.sleep(min(_FIRST_CALLS_S, seconds))
     base = await server.stats()
     callers = crowd(sessions)
     async with contextlib.aclosing(callers):
