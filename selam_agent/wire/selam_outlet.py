@@ -10,12 +10,14 @@ from typing import Any
 
 from selam_agent import metrics
 from selam_agent.errors import SelamError
-from selam_agent.events import ErrorEvent, Event
+from selam_agent.events import ErrorEvent, Event, Notice
 from selam_agent.metrics import Metrics
 from selam_agent.wire.limits import Limits
 from selam_agent.wire.selam_events import payload, weight
 
 log = logging.getLogger(__name__)
+
+_SLOW = "What is sent is not read fast enough; the connection will be closed if that goes on."
 
 Emit = Callable[[str, dict[str, Any]], Awaitable[None]]
 Write = Callable[[str, Callable[[], dict[str, Any]]], bool]
@@ -54,6 +56,8 @@ class ConnectionOutlet:
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
+        # Once for each time that it falls behind.
+        self._warned = False
         self._errors = _ErrorBudget(limits.errors_per_s, self._put)
         self._writer = asyncio.create_task(self._write(), name="selam-outlet")
 
@@ -93,6 +97,10 @@ class ConnectionOutlet:
         self._idle.clear()
         self._wake.set()
         limits = self._limits
+        behind = self._bytes * 2 > limits.queue_bytes or self._audio_ms * 2 > limits.queue_audio_ms
+        if behind and not self._warned:
+            self._warned = True
+            self._put(Notice(code="slow_client", message=_SLOW))
         if (
             self._bytes > limits.queue_bytes
             or self._audio_ms > limits.queue_audio_ms
@@ -122,6 +130,7 @@ class ConnectionOutlet:
                     log.exception("could not send %s", event.name)
                 self._bytes -= size
                 self._audio_ms -= audio_ms
+            self._warned = False
             self._idle.set()
 
 

@@ -67,6 +67,8 @@ async def test_a_full_queue_ends_the_connection_once(limits: Limits, count: int)
     for number in range(count):
         outlet.send(chunk(number, size))
     assert not reasons
+    warnings = [event for event, *_ in outlet._queue if isinstance(event, events.Notice)]
+    assert [each.code for each in warnings] == ([] if limits.queue_events == 10 else ["slow_client"])
     for number in range(5):
         outlet.send(chunk(number, size))
     assert len(reasons) == 1
