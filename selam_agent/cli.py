@@ -31,13 +31,18 @@ LANGUAGES = ("am", "so", "en")
 
 
 def main() -> None:
-    """Runs the command line; settings and parameters that cannot be used end with one sentence and 2."""
+    """Runs the command line; what cannot be used, a setting or a file, ends with one sentence and 2."""
     from selam_agent.errors import SelamError
 
     try:
         main_app()
     except SelamError as error:
         typer.echo(f"selam-agent: {error.message}", err=True)
+        raise SystemExit(2) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        typer.echo(f"selam-agent: {error.filename}: {error.strerror}", err=True)
         raise SystemExit(2) from None
 
 

@@ -17,7 +17,7 @@ RUNNER = CliRunner()
 
 def run(*arguments: str, data: Path, **env: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": "/usr/bin:/bin", "SELAM_SERVER__DATA_DIR": str(data), "HOME": str(data), **env}
-    command = [sys.executable, "-m", "selam_agent.cli", *arguments]
+    command = [sys.executable, "-m", "selam_agent", *arguments]
     return subprocess.run(
         command,
         env=environment,
@@ -81,3 +81,10 @@ def test_talk_says_what_is_no_sound(tmp_path: Path) -> None:
 def test_demo_knows_its_languages() -> None:
     refused = RUNNER.invoke(cli.main_app, ["demo", "--lang", "ti"])
     assert refused.exit_code == 2 and "am, so, en and all" in refused.output
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    done = run("demo", "--lang", "en", "--out", "taken/demo", data=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "taken" in done.stderr and "Traceback" not in done.stderr
