@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
-from selam_agent import __version__, events
+from selam_agent import __version__, app_foreign_doors, events
 from selam_agent.errors import SessionError, SettingsError
 from selam_agent.languages.packs import Packs
 from selam_agent.metrics import Metrics
@@ -94,6 +94,7 @@ class Doors:
             find_agent=self._find_agent,
             described=self._describe,
         )
+        self._foreign = app_foreign_doors.load(self._settings.server.doors, registry=registry, keys=keys)
         self._keys, self._tokens = keys, tokens
 
     async def open(self) -> None:
@@ -129,6 +130,8 @@ class Doors:
         self.assemblyai.attach(app)
         self.api.attach(app)
         self.twilio.attach(app)
+        for door in self._foreign:
+            door.attach(app)
 
     @property
     def connections(self) -> int:

@@ -40,6 +40,8 @@ class Server(Section):
     database_url: str = ""
     # Where clients reach the server from outside (https://agent.example): in links, and for Twilio.
     public_url: str = ""
+    # Doors of other people, each "import:package.module:factory"; see docs/adding-a-protocol.md.
+    doors: list[str] = []
     # A folder with further language packs (and flows/); a file of the same name takes ours' place.
     voices_dir: Path | None = None
     unauthenticated_sockets: int = Field(64, ge=1)

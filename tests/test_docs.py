@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import subprocess
 from datetime import datetime, time
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import aiohttp
 import pytest
 
 from selam_agent.app import App
 from selam_agent.engines.flow_format import load_flow
+from selam_agent.errors import SettingsError
 from selam_agent.languages import packs
 from selam_agent.languages.clock import say_time, spoken_now
 from selam_agent.languages.speakable import speakable
@@ -121,6 +124,37 @@ async def test_the_engine_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         names["ask"].__globals__.update(names)
         await asyncio.wait_for(names["ask"](app.url, KEY, spoken("Good morning to you.")), 20)
     assert said == ["caller: hello there", "agent: hello there hello there"]
+
+
+async def test_the_door_lets_callers_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = blocks("adding-a-protocol", "python")
+    (tmp_path / "pcm_door.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    (block,) = blocks("adding-a-protocol", "toml")
+    path = tmp_path / "selam.toml"
+    path.write_text(block, encoding="utf-8")
+    doors = load(path, environ={}).server.doors
+    async with running(tmp_path, doors=doors) as app, aiohttp.ClientSession() as http:
+        url = f"{app.url}/v1/pcm"
+        async with http.get(url) as refused:
+            assert refused.status == 401
+        async with http.ws_connect(url, headers={"X-API-Key": KEY}) as socket, asyncio.timeout(20):
+            await socket.send_bytes(spoken("Good morning to you.") + bytes(48_000))
+            heard, audio = list[str](), b""
+            while len(heard) < 2 or not audio:
+                message = await socket.receive()
+                if message.type is aiohttp.WSMsgType.BINARY:
+                    audio += message.data
+                else:
+                    heard.append(message.data)
+    assert [json.loads(each) for each in heard] == [{"caller": "hello there"}, {"agent": "Good day to you."}]
+
+
+@pytest.mark.parametrize("name", ["import:nowhere:Door", "import:json:loads", "import:selam_agent.app:App"])
+async def test_a_door_that_is_none_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match=r"server\.doors"):
+        async with running(tmp_path, doors=[name]):
+            pass
 
 
 def _language(tmp_path: Path) -> Path:
