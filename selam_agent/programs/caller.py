@@ -139,6 +139,9 @@ class SimulatedCaller:
         ears = asyncio.create_task(self._listen())
         try:
             await self._follow(script, greeted=bool(greeting), watch=(microphone, ears))
+            # Audio on its way after the end would be an error.
+            microphone.cancel()
+            await asyncio.gather(microphone, return_exceptions=True)
             await self._client.end_session()
         finally:
             for task in (microphone, ears):
