@@ -41,7 +41,7 @@ def build(settings: Settings, packs: Packs) -> Engines:
     chat_model = catalog.build_chat_model(settings, packs)
     translator = catalog.build_translator(settings, packs, chat_model)
     synthesizers = catalog.build_synthesizers(settings)
-    transcriber = catalog.build_transcriber(settings)
+    transcriber = catalog.build_transcriber(settings, chat_model)
     return Engines(
         transcriber=transcriber,
         chat_model=chat_model,

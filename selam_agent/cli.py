@@ -27,7 +27,7 @@ main_app.add_typer(models_app, name="models")
 Config = Annotated[
     Path | None, typer.Option("--config", help="Settings file; without it ./selam.toml, if it is there.")
 ]
-LANGUAGES = ("am", "so", "en")
+LANGUAGES = ("am", "so", "en", "om", "ti")
 
 
 def main() -> None:
@@ -115,7 +115,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Where the page and the recordings go.")] = Path("demo"),
     language: Annotated[
         str | None,
-        typer.Option("--lang", help="am, so, en or all; without it am, so and en, which is quick."),
+        typer.Option("--lang", help="am, so, en, om, ti or all; without it am, so and en, which is quick."),
     ] = None,
     json_to: Annotated[
         str | None, typer.Option("--json", help="Write a report to this file; - prints the scores.")

@@ -50,8 +50,10 @@ _BUILT_IN: Final = {
 }
 
 
-def build_transcriber(settings: Settings) -> Transcriber:
+def build_transcriber(settings: Settings, chat_model: ChatModel | None = None) -> Transcriber:
     """The recogniser that ``[stt]`` names, or several behind one. Loads models: seconds for large ones.
+
+    ``chat_model``: a flow's own phrases are recognised too where the recogniser knows only a list.
 
     Raises:
         SettingsError: no such engine or model.
@@ -61,7 +63,8 @@ def build_transcriber(settings: Settings) -> Transcriber:
         made: Transcriber = _checked(_foreign("stt", name, options, where), Transcriber, where, name)
         return made
 
-    return stt_catalog.build(settings, foreign)
+    # A flow has them, a language model does not.
+    return stt_catalog.build(settings, foreign, getattr(chat_model, "phrases", None))
 
 
 def build_chat_model(settings: Settings, packs: Packs) -> ChatModel:

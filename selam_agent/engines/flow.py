@@ -46,6 +46,11 @@ class FlowModel:
         self._understand = lru_cache(maxsize=1024)(self._understand_text)
 
     @property
+    def phrases(self) -> dict[str, tuple[str, ...]]:
+        """Per language what the flow expects to hear, word for word: for recognisers that need a list."""
+        return {code: self._flow.phrases(code) for code in self._flow.languages}
+
+    @property
     def info(self) -> ChatModelInfo:
         return ChatModelInfo(
             name=f"flow:{self._flow.name}",

@@ -83,6 +83,16 @@ class Flow:
     intents: tuple[Intent, ...]
     tasks: Mapping[str, Task]
 
+    def phrases(self, language: str) -> tuple[str, ...]:
+        """All that this file lists as something a caller may say."""
+        slots = [slot for task in self.tasks.values() for slot in task.slots]
+        listed = [
+            *(intent.examples for intent in self.intents),
+            *(slot.names for slot in slots),
+            *(choice for slot in slots for choice in slot.choices.values()),
+        ]
+        return tuple(dict.fromkeys(phrase for each in listed for phrase in each.get(language, ())))
+
 
 _TASK_TEXTS = ("confirm", "done", "change", "cancelled", "closed", "past")
 _ANYWHERE = ("time", "date", "agent_name", "examples")

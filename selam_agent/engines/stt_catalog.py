@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from selam_agent.engines.privacy import check_private
 from selam_agent.engines.stt_gates import SCRIPTS
@@ -30,9 +30,17 @@ log = logging.getLogger(__name__)
 BUILT_IN: Final = ("auto", "whisper", "command", "sherpa", "openai")
 
 Foreign = Callable[[str, str, Mapping[str, Any]], Transcriber]
+Added = Mapping[str, Sequence[str]] | None
 
 
-def build(settings: Settings, foreign: Foreign) -> Transcriber:
+class _Sources(NamedTuple):
+    """What recognisers are made of besides the settings: see :func:`build`."""
+
+    foreign: Foreign
+    added: Added
+
+
+def build(settings: Settings, foreign: Foreign, added: Added = None) -> Transcriber:
     """The recogniser of the server; one per language behind it where there are several.
 
     Languages that the recogniser of ``stt.engine`` does not know are left to the built-in command
@@ -40,6 +48,7 @@ def build(settings: Settings, foreign: Foreign) -> Transcriber:
 
     Args:
         foreign: makes an installed or imported engine, from where it is named, its name and options.
+        added: per language what the command recogniser is to hear besides its own phrases.
 
     Raises:
         SettingsError: no such engine or model, one that may not be used, or one that does not know
@@ -47,23 +56,23 @@ def build(settings: Settings, foreign: Foreign) -> Transcriber:
     """
     made: list[Transcriber] = []
     try:
-        return _build(settings, foreign, made)
+        return _build(settings, _Sources(foreign, added), made)
     except BaseException:
         _close(made)
         raise
 
 
-def _build(settings: Settings, foreign: Foreign, made: list[Transcriber]) -> Transcriber:
-    by_language = _named(settings, foreign, made)
+def _build(settings: Settings, sources: _Sources, made: list[Transcriber]) -> Transcriber:
+    by_language = _named(settings, sources, made)
     plain = settings.stt.engine == "auto" and not settings.stt.model
     if plain and by_language and set(SCRIPTS) <= set(by_language):
         # Nothing is left for another one.
         return RoutingTranscriber(by_language, by_language.get(ANY) or next(iter(by_language.values())))
-    default = _one(settings, settings.stt, "stt", foreign, made)
+    default = _one(settings, settings.stt, "stt", sources, made)
     known = default.info.languages
     left = [code for code in SCRIPTS if known is not None and code not in (*known, *by_language)]
     if left:
-        command = _one(settings, _with(settings.stt, engine="command"), "stt", foreign, made)
+        command = _one(settings, _with(settings.stt, engine="command"), "stt", sources, made)
         # Whoever hears callers of unknown language does so because it was chosen, not as a last resort.
         by_language.setdefault(ANY, RoutingTranscriber(by_language, default).part(None))
         by_language |= dict.fromkeys(left, command)
@@ -106,7 +115,7 @@ def _close(made: list[Transcriber]) -> None:
     thread.join()
 
 
-def _named(settings: Settings, foreign: Foreign, made: list[Transcriber]) -> dict[str, Transcriber]:
+def _named(settings: Settings, sources: _Sources, made: list[Transcriber]) -> dict[str, Transcriber]:
     """The recognisers of ``stt.models``; equal entries share one."""
     shared: dict[str, Transcriber] = {}
     by_language: dict[str, Transcriber] = {}
@@ -118,7 +127,7 @@ def _named(settings: Settings, foreign: Foreign, made: list[Transcriber]) -> dic
         key = repr(model)
         if key not in shared:
             stt = _with(settings.stt, **{name: getattr(model, name) for name in type(model).model_fields})
-            shared[key] = _one(settings, stt, where, foreign, made)
+            shared[key] = _one(settings, stt, where, sources, made)
         known = shared[key].info.languages
         if code != ANY and known is not None and code not in known:
             raise SettingsError(
@@ -128,15 +137,15 @@ def _named(settings: Settings, foreign: Foreign, made: list[Transcriber]) -> dic
     return by_language
 
 
-def _one(settings: Settings, stt: Stt, where: str, foreign: Foreign, made: list[Transcriber]) -> Transcriber:
-    transcriber = _make(settings, stt, where, foreign)
+def _one(settings: Settings, stt: Stt, where: str, sources: _Sources, made: list[Transcriber]) -> Transcriber:
+    transcriber = _make(settings, stt, where, sources)
     made.append(transcriber)
     if transcriber.info.leaves_machine:
         check_private(settings, f"{where}.engine", transcriber.info.name)
     return transcriber
 
 
-def _make(settings: Settings, stt: Stt, where: str, foreign: Foreign) -> Transcriber:
+def _make(settings: Settings, stt: Stt, where: str, sources: _Sources) -> Transcriber:
     if stt.engine == "sherpa":
         from selam_agent.engines.stt_sherpa import SherpaTranscriber
 
@@ -153,8 +162,8 @@ def _make(settings: Settings, stt: Stt, where: str, foreign: Foreign) -> Transcr
     if stt.engine in BUILT_IN:
         from selam_agent.engines import stt_whisper
 
-        return stt_whisper.build(settings.model_copy(update={"stt": stt}))
-    return foreign(f"{where}.engine", stt.engine, stt.options)
+        return stt_whisper.build(settings.model_copy(update={"stt": stt}), sources.added)
+    return sources.foreign(f"{where}.engine", stt.engine, stt.options)
 
 
 def _sherpa_directory(settings: Settings, model: str, where: str) -> Path:

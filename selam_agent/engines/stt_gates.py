@@ -8,6 +8,7 @@ answered; the caller is asked to repeat.
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from dataclasses import dataclass
@@ -45,11 +46,13 @@ class Thresholds:
     ``no_speech``: probability of "no speech" above which it is not, unless its log-probability is
     above ``sure`` (0: always). Stock Whisper overrules by any text above its threshold of -1; half-way
     is stricter, because the subtitles it invents on noise are moderately sure of themselves.
+    ``spelling``: likelihood ratio per letter below which the sound does not spell the text.
     """
 
     log_prob: float = -1.0
     no_speech: float = 0.6
     sure: float = -0.5
+    spelling: float = -math.inf
 
 
 def rejection(
@@ -60,13 +63,15 @@ def rejection(
     log_prob: float | None,
     no_speech: float | None,
     thresholds: Thresholds,
+    ratio: float | None = None,
 ) -> Rejection | None:
     """The first reason not to believe ``text``, or None.
 
     Args:
         language: ISO 639-1 code of the transcript; None or an unknown one skips the script's gates.
         seconds: length of the audio.
-        log_prob: mean log-probability per token. no_speech: probability. None where unknown.
+        log_prob: mean log-probability per token. no_speech: probability. ratio: see Thresholds. None where
+            unknown.
     """
     if not any(character.isalnum() for character in text):
         return "empty"
@@ -82,6 +87,8 @@ def rejection(
     if len(text) > _FASTEST[script or "Latin"] * (seconds + 0.5):
         return "too_fast"
     if log_prob is not None and log_prob < thresholds.log_prob:
+        return "low_confidence"
+    if ratio is not None and ratio < thresholds.spelling:
         return "low_confidence"
     return None
 

@@ -11,11 +11,12 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+from selam_agent.engines.ctc_phrases import SpelledPhrases
 from selam_agent.engines.executor import PriorityExecutor
 from selam_agent.engines.stt_gates import SCRIPTS, Thresholds, rejection
 from selam_agent.engines.whisper_decoding import SAMPLE_RATE, Decoded, WhisperDecoder
@@ -53,6 +54,7 @@ class WhisperTranscriber:
         decoding: how to decode; the model's own ``decoding.json`` is for the caller to apply.
         settings: device, threads, workers, queue.
         made_for: languages that the model itself says it was trained for; none for a stock model.
+        spelled: spells what the model has heard, and finds phrases that it was not trained on.
 
     Raises:
         SettingsError: the model is missing, incomplete or does not load.
@@ -66,14 +68,18 @@ class WhisperTranscriber:
         settings: Stt,
         *,
         made_for: tuple[str, ...] = (),
+        spelled: SpelledPhrases | None = None,
     ) -> None:
         self._thresholds = Thresholds(
-            decoding.log_prob_threshold, decoding.no_speech_threshold, decoding.sure_log_prob
+            decoding.log_prob_threshold,
+            decoding.no_speech_threshold,
+            decoding.sure_log_prob,
+            decoding.spelling_threshold,
         )
         languages = info.languages or tuple(SCRIPTS)
         self._key = (
             directory.resolve(), repr(decoding), languages, settings.device, settings.compute_type,
-            settings.threads, settings.workers, settings.queue,
+            settings.threads, settings.workers, settings.queue, spelled and spelled.key,
         )  # fmt: skip
         with _loading:
             shared = _loaded.get(self._key)
@@ -86,6 +92,7 @@ class WhisperTranscriber:
                     compute_type=settings.compute_type,
                     threads=settings.threads,
                     workers=settings.workers,
+                    spelled=spelled,
                 )
                 executor = PriorityExecutor(settings.workers, settings.queue, f"stt-{info.name}")
                 shared = _loaded[self._key] = _Shared(decoder, executor)
@@ -139,6 +146,7 @@ class WhisperTranscriber:
             log_prob=log_prob,
             no_speech=min(part.no_speech for part in parts),
             thresholds=self._thresholds,
+            ratio=min((part.ratio for part in parts if part.ratio is not None), default=None),
         )
         return Transcript(text=text, language=parts[0].language, confidence=log_prob, rejected=reason)
 
@@ -156,15 +164,17 @@ class WhisperTranscriber:
             await shared.executor.aclose()
 
 
-def build(settings: Settings) -> Transcriber:
+def build(settings: Settings, added: Mapping[str, Sequence[str]] | None = None) -> Transcriber:
     """The recogniser that ``stt.engine`` (auto, whisper or command) and ``stt.model`` name.
+
+    ``added``: per language what callers may say besides the command recogniser's own phrases.
 
     Raises:
         SettingsError: there is no such model, or it does not load.
     """
     stt = settings.stt
     if stt.engine == "command":
-        return _command(stt)
+        return _command(stt, added)
     if stt.model:
         pulled = settings.server.data_dir / "models" / stt.model
         directory = pulled if pulled.is_dir() else _resolve(stt.model, settings.server.offline)
@@ -178,7 +188,7 @@ def build(settings: Settings) -> Transcriber:
             "stt.engine is 'whisper', but there is no model on this machine: set stt.model to the "
             "directory of a CTranslate2 Whisper model, or stt.engine to 'command'"
         )
-    return _command(stt)
+    return _command(stt, added)
 
 
 def local_models(models_dir: Path, *, small: bool) -> list[Path]:
@@ -264,7 +274,7 @@ def _whisper(directory: Path, stt: Stt) -> WhisperTranscriber:
     return WhisperTranscriber(directory, info, decoding, stt, made_for=declared)
 
 
-def _command(stt: Stt) -> WhisperTranscriber:
+def _command(stt: Stt, added: Mapping[str, Sequence[str]] | None = None) -> WhisperTranscriber:
     """The embedded recogniser; its own files alone decide how it is decoded."""
     if missing := missing_files(COMMAND_MODEL):
         raise SettingsError(f"the embedded recogniser is incomplete ({', '.join(missing)}): install again")
@@ -283,4 +293,6 @@ def _command(stt: Stt) -> WhisperTranscriber:
         languages=tuple(SCRIPTS),
         phrases={code: tuple(known) for code, known in phrases().items()},
     )
-    return WhisperTranscriber(COMMAND_MODEL, info, decoding.override(read_decoding(COMMAND_MODEL)), stt)
+    decoding = decoding.override(read_decoding(COMMAND_MODEL))
+    spelled = SpelledPhrases(COMMAND_MODEL, phrases(), added or {})
+    return WhisperTranscriber(COMMAND_MODEL, info, decoding, stt, spelled=spelled)

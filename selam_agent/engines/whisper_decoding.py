@@ -11,13 +11,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from selam_agent.engines.ctc_phrases import SpelledPhrases
 from selam_agent.engines.stt_gates import SCRIPTS
 from selam_agent.engines.whisper_decoding_features import LogMel
 from selam_agent.engines.whisper_decoding_files import Decoding, missing_files
@@ -45,12 +46,16 @@ _SAMPLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """``log_prob``: mean per token, the end token included. ``no_speech``: a probability."""
+    """``log_prob``: mean per token, the end token included; NaN where there is none.
+
+    ``no_speech``: a probability. ``ratio``: how well the sound spells the text (``ctc_phrases``), if known.
+    """
 
     text: str
     language: str | None
     log_prob: float
     no_speech: float
+    ratio: float | None = None
 
 
 class WhisperDecoder:
@@ -59,6 +64,7 @@ class WhisperDecoder:
     Args:
         directory: a CTranslate2 Whisper model with its tokenizer.
         languages: ISO 639-1 codes that may be recognised; those without a token are left out.
+        spelled: spells what the model has heard, and finds phrases that were added to its own.
 
     Raises:
         SettingsError: files are missing or cannot be loaded.
@@ -74,6 +80,7 @@ class WhisperDecoder:
         compute_type: str = "int8",
         threads: int = 1,
         workers: int = 1,
+        spelled: SpelledPhrases | None = None,
     ) -> None:
         if missing := missing_files(directory):
             raise SettingsError(
@@ -95,6 +102,7 @@ class WhisperDecoder:
         except (RuntimeError, ValueError, OSError) as error:
             raise SettingsError(f"stt.model: {directory} does not load: {error}") from error
         self.decoding = decoding
+        self._spelled = spelled
         self._whisper = self._model.model
         self._storage = ctranslate2.StorageView
         self._log_mel = LogMel(self._model.feature_extractor)
@@ -161,9 +169,17 @@ class WhisperDecoder:
         except (RuntimeError, ValueError) as error:
             raise EngineError("The speech recogniser failed.", code="stt_failed") from error
 
+    def encoded(self, audio: Pcm16) -> NDArray[np.float32]:
+        """What the encoder makes of one utterance: [positions, width]."""
+        made: NDArray[np.float32] = np.array(self._encode([audio], len(audio) / SAMPLE_RATE))[0]
+        return made
+
+    def _encode(self, batch: Sequence[Pcm16], longest: float) -> Any:
+        return self._whisper.encode(self._storage.from_array(self._spectrogram(batch, longest)))
+
     def _decode(self, batch: Sequence[Pcm16], language: str | None, hints: Sequence[str]) -> list[Decoded]:
         longest = max(len(audio) for audio in batch) / SAMPLE_RATE
-        encoded = self._whisper.encode(self._storage.from_array(self._spectrogram(batch, longest)))
+        encoded = self._encode(batch, longest)
         if language is None and len(self._language_ids) > 1:
             spoken = self._detect(encoded)
         else:
@@ -180,7 +196,38 @@ class WhisperDecoder:
             return_no_speech_prob=True,
             suppress_tokens=self._suppressed,
         )
-        return [self._decoded(result, code) for result, code in zip(results, spoken, strict=True)]
+        heard = [self._decoded(result, code) for result, code in zip(results, spoken, strict=True)]
+        if self._spelled is None:
+            return heard
+        spelled = self._spelled
+        log_probs = [spelled.log_probs(each) for each in np.array(encoded)]
+        return [
+            self._verified(spelled, each, letters, language)
+            for each, letters in zip(heard, log_probs, strict=True)
+        ]
+
+    def _verified(
+        self,
+        spelled: SpelledPhrases,
+        heard: Decoded,
+        letters: NDArray[np.float32],
+        language: str | None,
+    ) -> Decoded:
+        """What was heard with its ratio, or an added phrase where the model itself is sure of nothing."""
+        ratio = None
+        if heard.text:
+            text, ratio = spelled.likeliest(letters, heard.text, heard.language or "")
+            heard = replace(heard, text=text)
+        if (
+            ratio is not None
+            and ratio >= self.decoding.spelling_threshold
+            and heard.log_prob >= self.decoding.log_prob_threshold
+        ):
+            return replace(heard, ratio=ratio)
+        found = spelled.best(letters, [language] if language else self.languages)
+        if found is None or found.ratio < self.decoding.added_threshold:
+            return replace(heard, ratio=ratio)
+        return Decoded(found.text, found.language, math.nan, heard.no_speech, found.ratio)
 
     def _spectrogram(self, batch: Sequence[Pcm16], longest: float) -> NDArray[np.float32]:
         """Log-mel features [batch, bins, frames] of the window: zeros after the audio, as in training."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -35,6 +36,8 @@ class Decoding:
         max_new_tokens: instead of all that, where it is known.
         log_prob_threshold, no_speech_threshold, sure_log_prob: see ``stt_gates.Thresholds``.
         hints: whether expected words may be given as previous text.
+        spelling_threshold, added_threshold: below this likelihood ratio per letter a text of the model's,
+            or a phrase that was added to them, was not said (``ctc_phrases``).
         language_tokens: language → the token it was trained with, for fine-tunes of languages that
             Whisper has no token for, such as ``{"ti": "am"}``.
     """
@@ -48,6 +51,8 @@ class Decoding:
     no_speech_threshold: float = 0.6
     sure_log_prob: float = -0.5
     hints: bool = True
+    spelling_threshold: float = -math.inf
+    added_threshold: float = -1.0
     language_tokens: Mapping[str, str] | None = None
 
     def override(self, values: Mapping[str, Any]) -> Decoding:

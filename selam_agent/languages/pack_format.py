@@ -27,7 +27,7 @@ _PREAMBLE = (
 )
 _STRICT = "Your last answer was in another language. Answer only in the language that is asked for."
 _CLOCKS = ("international", "ethiopian", "both")
-_SLOT_SIZES = {"days": 7, "hours": 12}
+_SLOT_SIZES = {"days": 7, "hours": 12, "digits": 10}
 
 
 def read_pack(table: Table) -> Pack:

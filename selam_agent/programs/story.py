@@ -138,6 +138,42 @@ ENGLISH = Story(
     time="11:00",
 )
 
+OROMO = Story(
+    language="om",
+    title="Afaan Oromo",
+    voice="ibsaa",
+    caller="om+f4",
+    pitch=55,
+    greeting="Nagaa. Maal isin gargaaru?",
+    lines=(
+        StoryLine("Doktara arguu nan barbaada.", "I want to see a doctor."),
+        StoryLine("Kamisa.", "Thursday."),
+        StoryLine("Sa'aatii afur.", "Four o'clock (ten in the morning by the international clock)."),
+        StoryLine("Eegi. Roobii.", "Wait. Wednesday.", cut_in_ms=1500),
+        StoryLine("Eeyyee.", "Yes."),
+    ),
+    weekday=2,
+    time="10:00",
+)
+
+TIGRINYA = Story(
+    language="ti",
+    title="Tigrinya",
+    voice="sami",
+    caller="ti+f4",
+    pitch=55,
+    greeting="ሰላም። እንታይ ክሕግዘኩም?",
+    lines=(
+        StoryLine("ቆጸራ ክሕዝ እደሊ።", "I want to book an appointment."),
+        StoryLine("ሰሉስ።", "Tuesday."),
+        StoryLine("ሰዓት ሓሙሽተ።", "Five o'clock (eleven in the morning by the international clock)."),
+        StoryLine("ጽናሕ። ሓሙስ።", "Wait. Thursday.", cut_in_ms=1500),
+        StoryLine("እወ።", "Yes."),
+    ),
+    weekday=3,
+    time="11:00",
+)
+
 # The caller goes over to English in the middle of the booking, and the agent with them.
 SWITCHING = Story(
     name="am-en",
@@ -175,7 +211,7 @@ INTERPRETED = Story(
     ),
 )
 
-STORIES = {story.language: story for story in (AMHARIC, SOMALI, ENGLISH)}
+STORIES = {story.language: story for story in (AMHARIC, SOMALI, ENGLISH, OROMO, TIGRINYA)}
 QUICK = ("am", "so", "en")
 """What ``make demo`` tells: within a minute and a half."""
 

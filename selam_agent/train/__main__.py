@@ -14,23 +14,28 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from selam_agent.engines.espeak_library import EspeakLibrary
+from selam_agent.engines.flow import FlowModel
+from selam_agent.languages.packs import load as load_packs
 from selam_agent.models import COMMAND_MODEL
 from selam_agent.train.batches import Batches
 from selam_agent.train.book import LANGUAGES, Book, is_frozen, read_book, write_phrases
 from selam_agent.train.card import write_card
+from selam_agent.train.cases import Cases
 from selam_agent.train.decode import Decoder
-from selam_agent.train.evaluate import Examiner, examine
+from selam_agent.train.evaluate import examine
 from selam_agent.train.export import export
 from selam_agent.train.fit import Plan, fit, load_average, new_network
 from selam_agent.train.pools import Studio, make_pool
 from selam_agent.train.speakers import Split, read_settings, split_variants
 from selam_agent.train.tokens import build_tokenizer, load_tokenizer, save_tokenizer, special_ids
+from selam_agent.train.unknown import UNSEEN
 from selam_agent.train.warm import begin_with
 
-_POOLS = 4
+_POOLS = 6
 _UTTERANCES = 26_000
 
 
@@ -84,9 +89,11 @@ class Workshop:
 
     def evaluate(self) -> None:
         """Examines the model directory and writes its card and thresholds."""
-        examiner = Examiner(self.library, self.book, self.split, Decoder(self.model), 1000 + self.seed)
-        full = Decoder(self.model, margin_frames=3000)
-        results = examine(examiner, self.voices, self.split, full)
+        cases = Cases(self.library, self.book, self.split, 1000 + self.seed)
+        # As a server has it that books appointments, and the phrases of the examination besides.
+        flow = FlowModel("clinic_booking", load_packs(self.voices)).phrases
+        added = {code: (*flow[code], *UNSEEN[code]) for code in LANGUAGES}
+        results = examine(cases, self.voices, self.split, partial(Decoder, self.model, added))
         (self.work / "results.json").write_text(
             json.dumps(results, ensure_ascii=False, indent=1), encoding="utf-8"
         )

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from selam_agent.engines.ctc_letters import spell
 from selam_agent.train.book import LANGUAGES
-from selam_agent.train.letters import spell
 from selam_agent.train.pools import Entry, read_pool
 from selam_agent.train.tokens import Ids
 
@@ -68,11 +68,12 @@ class Batches:
         ordered = sorted((i for n, i in enumerate(items) if n % _VALIDATION), key=lambda i: i.entry.frames)
         single = [i for i in ordered if i.entry.kind == "phrase" and len(i.entry.indices) == 1]
         known = [i for i in ordered if i.entry.kind in ("phrase", "part", "noise")]
-        # The second of two phrases and the strange ones are what is learned last: they come twice, half
-        # of the strange ones, when single phrases are recognised.
+        # What follows a first phrase and the strange ones are what is learned last: they come more often,
+        # when single phrases are recognised.
         several = [i for i in ordered if len(i.entry.indices) > 1]
         strange = [i for i in ordered if i.entry.kind in ("unknown", "foreign")][::2]
-        hard = sorted([*ordered, *several, *strange], key=lambda i: i.entry.frames)
+        many = [i for i in several if len(i.entry.indices) > 2]
+        hard = sorted([*ordered, *several, *several, *many, *many, *strange], key=lambda i: i.entry.frames)
         self._stages = (single, known, ordered, hard)
 
     def reseed(self, *seed: int) -> None:

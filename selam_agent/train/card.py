@@ -13,12 +13,14 @@ from selam_agent.train.speakers import PRODUCT_VARIANTS, RENDERINGS, RULE, Split
 _INTRODUCTION = """\
 # The embedded command recogniser
 
-A Whisper model of {megabytes:.1f} MB that knows {phrases} phrases in five languages and nothing else:
-those of the language packs (`phrases.json`). It lets a fresh installation hold a conversation offline.
+A Whisper model of {megabytes:.1f} MB that knows {phrases} phrases in five languages, those of the language
+packs (`phrases.json`), and finds those that a flow adds by how the sound spells them. It lets a fresh
+installation hold a conversation offline.
 
 **It was trained and tested on synthetic voices only** (espeak-ng). No human speech was used, so nothing
 is known about how it hears people; for people, use a real recogniser. The translations of the phrases
-await native speakers. Speech outside the book is answered with an empty text or a low log-probability.
+await native speakers. Speech outside the book is answered with an empty text, a low log-probability or a
+text that the sound does not spell.
 
 - Made by `python -m selam_agent.train all`: {steps}.{note}
 - Architecture: Whisper, {shape}.
@@ -29,6 +31,10 @@ await native speakers. Speech outside the book is answered with an empty text or
   `without_timestamps=True, beam_size=1, temperature=0`, and a `language` of en, am or so, because
   faster-whisper does not know `om` and `ti`.
 - Timestamps, translation, prompts and hotwords were not trained.
+- Trained on beginnings of phrases too: cut off in the middle, it writes the words so far or nothing. So a
+  transcript may be half a phrase, when half a phrase was said.
+- `letters.npz` is the encoder's CTC head over an alphabet of five languages (`engines/ctc_letters.py`): it
+  scores any text against the sound. Stock faster-whisper does not use it.
 
 ## How to ask it
 
@@ -37,7 +43,17 @@ after it, an even number and at least {window} s in all (CTranslate2 mistakes th
 features); `encode`; `detect_language` for the language; `generate` with the prompt
 `<|startoftranscript|> <|LANGUAGE|> <|transcribe|> <|notimestamps|>`, beam 1, at most {tokens} new tokens and
 nothing suppressed. Up to 8 s of speech. Accept a text if it is not empty, its avg_logprob is at least
-{log_prob} and its no-speech probability at most {no_speech} (`decoding.json`).
+{log_prob}, its no-speech probability at most {no_speech}, and its log-likelihood by the CTC head less that of
+the free path at least {spelling} per letter (`decoding.json`). Otherwise an added phrase of 7 letters or
+more is accepted at {added} per letter, if no phrase of the book fits better.
+"""
+
+
+_ADDED = """\
+Phrases that were never trained on (`UNSEEN` in `train/unknown.py`, 4 per language), added beside those of
+the clinic flow to the book: found by spelling, where the model itself is sure of nothing. In all these
+tables the recogniser listened for them too. `added_threshold` was chosen so that at most 2 % of the unknown
+speech of trained speakers become an added phrase.
 """
 
 
@@ -51,7 +67,7 @@ def write_card(directory: Path, results: Mapping[str, Any], split: Split, run: M
     thresholds = results["thresholds"]
     decoding = {**thresholds, **DECODING}
     (directory / "decoding.json").write_text(json.dumps(decoding) + "\n", encoding="utf-8")
-    size = sum(p.stat().st_size for p in directory.iterdir() if p.suffix in (".bin", ".json"))
+    size = sum(p.stat().st_size for p in directory.iterdir() if p.suffix in (".bin", ".json", ".npz"))
     parts = [
         _INTRODUCTION.format(
             megabytes=size / 1e6,
@@ -60,6 +76,8 @@ def write_card(directory: Path, results: Mapping[str, Any], split: Split, run: M
             tokens=DECODING["max_new_tokens"],
             log_prob=thresholds["log_prob_threshold"],
             no_speech=thresholds["no_speech_threshold"],
+            spelling=thresholds["spelling_threshold"],
+            added=thresholds["added_threshold"],
             trained=len(set(split.trained)),
             **run,
         ),
@@ -67,10 +85,14 @@ def write_card(directory: Path, results: Mapping[str, Any], split: Split, run: M
         "`python -m selam_agent.train evaluate`; exact = the whole text with its punctuation. "
         "The thresholds were chosen on trained speakers; the held-out speakers only confirmed them.\n",
         _phrase_table(results["phrases"]),
+        _ADDED,
+        _phrase_table(results["added"]),
+        f"By spelling alone, among {results['among']['listed']} phrases of all languages, 80 of them the "
+        f"book's: {results['among']['found']:.3f} of the {results['among']['n']} clean ones found.\n",
         _language_table(results["phrases"]),
         _rejection_table(results["rejections"]),
         _beginnings(results["beginnings"]),
-        f"{results['milliseconds_per_utterance']:.0f} ms per utterance on one busy core.\n",
+        f"{results['milliseconds_per_utterance']:.0f} ms of processor time per utterance.\n",
         "### Held-out speakers, clean, worst first\n",
         ", ".join(
             f"{name} {value:.3f}"

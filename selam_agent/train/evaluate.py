@@ -5,201 +5,88 @@ The thresholds are chosen first, on *trained* speakers; the held-out speakers on
 
 from __future__ import annotations
 
+import math
 import time
-import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from scipy.signal import resample_poly
 
-from selam_agent.engines.espeak_library import EspeakLibrary
-from selam_agent.train.book import LANGUAGES, Book
-from selam_agent.train.decode import DECODING, Decoder, Heard
-from selam_agent.train.speakers import RENDERINGS, Split
-from selam_agent.train.synth import (
-    SAMPLE_RATE,
-    Audio,
-    Delivery,
-    add_noise,
-    channel,
-    mu_law,
-    noise,
-    say,
-    silence,
-)
-from selam_agent.train.unknown import EXAMINATION, Unknown, plain
+from selam_agent.engines.ctc_letters import spell
+from selam_agent.engines.ctc_phrases import spelling_scores
+from selam_agent.train.cases import Case, Cases
+from selam_agent.train.decode import Decoder, Heard
+from selam_agent.train.speakers import Split
+from selam_agent.train.unknown import plain
 
-_LOST_ON_TRAINED: Final = 0.01
-"""The log-probability threshold may lose this part of the phrases of trained speakers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """An utterance of ``speaker`` and the text it should give ("" = none)."""
-
-    audio: Audio
-    language: str
-    text: str
-    speaker: str
+_LOST_ON_TRAINED: Final = 0.005
+"""Each of two thresholds, of the log-probability and the ratio, may lose this part of trained speech."""
+_FOUND_IN_UNKNOWN: Final = 0.02
+"""In this part of unknown speech, by trained speakers, an added phrase may be found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Below the one or above the other a text is not answered."""
+    """Below the first or the third, or above the second, a text is not answered.
+
+    ``added``: below it no added phrase is found.
+    """
 
     log_prob: float
     no_speech: float
+    spelling: float
+    added: float = 0.0
 
 
-class Examiner:
-    """Makes the cases and marks the answers; everything random comes from one seed."""
-
-    def __init__(self, library: EspeakLibrary, book: Book, split: Split, decoder: Decoder, seed: int) -> None:
-        self._library, self._book, self._split, self._decoder = library, book, split, decoder
-        self._rng = np.random.default_rng(seed)
-
-    # ------------------------------------------------------------ cases
-
-    def singles(self, speakers: Iterable[str]) -> Iterator[Case]:
-        """Every phrase by every speaker, each time said a little differently."""
-        for speaker in speakers:
-            for language in LANGUAGES:
-                for text in self._book.phrases[language]:
-                    audio = self._say(language, text, speaker, self._delivery())
-                    yield Case(self._edges(audio), language, text, speaker or "plain")
-
-    def product(self, voices: Path) -> Iterator[Case]:
-        """Every phrase by the espeak voices of the packs, exactly as the product speaks."""
-        for language in LANGUAGES:
-            pack = tomllib.loads((voices / f"{language}.toml").read_text(encoding="utf-8"))
-            for voice in pack["voices"]:
-                for engine in voice["engines"]:
-                    if engine["engine"] != "espeak":
-                        continue
-                    how = Delivery(rate=engine.get("rate", 165), pitch=engine.get("pitch", 50))
-                    for text in self._book.phrases[language]:
-                        audio = say(self._library, text, engine["voice"], how)
-                        yield Case(self._edges(audio), language, text, engine["voice"])
-
-    def sequences(self, speakers: Iterable[str], count: int, size: int = 2) -> Iterator[Case]:
-        """``size`` phrases in a row: the usual sequences and any phrases, alternately."""
-        for speaker in speakers:
-            for language in LANGUAGES:
-                usual = [s for s in self._book.sequences(language) if len(s) == size]
-                for number in range(count):
-                    if number % 2:
-                        keys = usual[self._rng.integers(len(usual))]
-                        said = tuple(int(self._rng.choice(self._book.keys[language][k])) for k in keys)
-                    else:
-                        said = tuple(
-                            int(i) for i in self._rng.integers(len(self._book.phrases[language]), size=size)
-                        )
-                    how = self._delivery()
-                    parts: list[Audio] = []
-                    for index in said:
-                        if parts:
-                            parts.append(silence(self._rng.uniform(0.15, 0.6)))
-                        parts.append(self._say(language, self._book.phrases[language][index], speaker, how))
-                    audio = self._edges(np.concatenate(parts))
-                    if len(audio) <= DECODING["max_window_s"] * SAMPLE_RATE:
-                        yield Case(audio, language, self._book.text(language, said), speaker)
-
-    def beginnings(self, speakers: Iterable[str], count: int) -> Iterator[Case]:
-        """The first 250 ms to 90 % of phrases, nothing after them; ``text`` is the whole phrase."""
-        for speaker in speakers:
-            for language in LANGUAGES:
-                for text in self._rng.choice(self._book.phrases[language], size=count):
-                    speech = self._say(language, str(text), speaker, self._delivery())
-                    least = min(0.9, 0.25 * SAMPLE_RATE / len(speech))
-                    cut = int(len(speech) * self._rng.uniform(least, 0.9))
-                    yield Case(self._edges(speech[:cut], after=0.0), language, str(text), speaker)
-
-    def unknown(self, speakers: Iterable[str]) -> Iterator[Case]:
-        """The examination's sentences, of which no content word was trained on."""
-        for speaker in speakers:
-            for language in LANGUAGES:
-                for text in EXAMINATION[language]:
-                    yield Case(
-                        self._edges(self._say(language, text, speaker, self._delivery())),
-                        language,
-                        "",
-                        speaker,
-                    )
-
-    def noises(self, count: int) -> Iterator[Case]:
-        """Noise from −70 to −16 dBFS, and digital silence."""
-        for number in range(count):
-            audio = noise(int(self._rng.uniform(0.5, 4) * SAMPLE_RATE), self._rng)
-            yield Case(audio * np.float32(10 ** self._rng.uniform(-3.5, -0.8)), "", "", f"noise {number}")
-        for seconds in (0.1, 0.3, 1.0, 2.0, 5.0):
-            yield Case(silence(seconds), "", "", "silence")
-
-    def telephoned(self, cases: Iterable[Case]) -> Iterator[Case]:
-        """The same over 8 kHz μ-law with noise 10 to 20 dB below the speech."""
-        for case in cases:
-            loud = add_noise(case.audio, float(self._rng.uniform(10, 20)), self._rng)
-            line = resample_poly(mu_law(resample_poly(loud, 1, 2)), 2, 1)
-            yield Case(np.asarray(line, np.float32), case.language, case.text, case.speaker)
-
-    def trained(self, count: int) -> Iterator[Case]:
-        """Phrases by trained speakers through random channels: for choosing thresholds."""
-        for number in range(count):
-            language = LANGUAGES[number % len(LANGUAGES)]
-            text = str(self._rng.choice(self._book.phrases[language]))
-            speaker = str(self._rng.choice(self._split.trained))
-            audio = self._edges(self._say(language, text, speaker, self._delivery()))
-            if number % 2:
-                audio = channel(audio, self._rng)
-            yield Case(audio, language, text, speaker)
-
-    def trained_unknown(self, count: int) -> Iterator[Case]:
-        """Unknown speech of the kind that was trained on, by trained speakers."""
-        unknown = Unknown(self._book, self._rng)
-        for number in range(count):
-            language = LANGUAGES[number % len(LANGUAGES)]
-            speaker = str(self._rng.choice(self._split.trained))
-            audio = self._say(language, unknown.text(language), speaker, self._delivery())
-            yield Case(self._edges(audio), language, "", speaker)
-
-    # ------------------------------------------------------------ marks
-
-    def hear(
-        self, cases: Iterable[Case], *, given: bool = False, decoder: Decoder | None = None
-    ) -> list[tuple[Case, Heard]]:
-        """Recognises each case; ``given`` tells the decoder the language."""
-        using = decoder or self._decoder
-        return [(c, using.hear(c.audio, c.language if given else None)) for c in cases]
-
-    def choose_thresholds(self) -> Thresholds:
-        """On trained speakers: the strictest log-probability that loses 1 % of the phrases."""
-        right = [h for c, h in self.hear(self.trained(1500)) if h.text == c.text]
-        log_prob = float(np.quantile([h.log_prob for h in right], _LOST_ON_TRAINED))
-        no_speech = float(np.quantile([h.no_speech for h in right], 0.999))
-        # Not stricter than this, whatever the quantile says: a model may be too sure of trained speakers.
-        return Thresholds(round(min(log_prob, -0.1), 3), round(min(0.9, max(0.3, 2 * no_speech)), 2))
-
-    def _say(self, language: str, text: str, speaker: str, how: Delivery) -> Audio:
-        voice = RENDERINGS[language][0].voice
-        return say(self._library, text, f"{voice}+{speaker}" if speaker else voice, how)
-
-    def _delivery(self) -> Delivery:
-        return Delivery(
-            rate=int(self._rng.integers(125, 200)),
-            pitch=int(self._rng.integers(30, 75)),
-            pitch_range=int(self._rng.integers(30, 70)),
-        )
-
-    def _edges(self, audio: Audio, after: float = 0.5) -> Audio:
-        """Silence of 0.3 s before and ``after`` s after, peak between −20 and −1 dBFS."""
-        peak = np.float32(10 ** self._rng.uniform(-1.0, -0.05) / (np.abs(audio).max() + 1e-9))
-        return np.concatenate([silence(0.3), audio * peak, silence(after)])
+Answers = list[tuple[Case, Heard]]
 
 
-def phrase_marks(heard: list[tuple[Case, Heard]], thresholds: Thresholds) -> dict[str, Any]:
+def hear(decoder: Decoder, cases: Iterable[Case], *, given: bool = False) -> Answers:
+    """Recognises each case; ``given`` tells the decoder the language."""
+    return [(c, decoder.hear(c.audio, c.language if given else None)) for c in cases]
+
+
+def choose_thresholds(cases: Cases, decoder: Decoder) -> Thresholds:
+    """On trained speakers: the strictest log-probability, and ratio, that lose 0.5 % of the phrases."""
+    heard = [*hear(decoder, cases.trained(1500)), *hear(decoder, cases.telephoned(cases.trained(500)))]
+    right = [h for c, h in heard if h.text == c.text]
+    log_prob = float(np.quantile([h.log_prob for h in right], _LOST_ON_TRAINED))
+    no_speech = float(np.quantile([h.no_speech for h in right], 0.999))
+    # Not stricter than this, whatever the quantile says: a model may be too sure of trained speakers.
+    spelling = float(np.quantile([h.ratio for h in right if h.ratio is not None], _LOST_ON_TRAINED))
+    return Thresholds(
+        log_prob=round(min(log_prob, -0.1), 3),
+        no_speech=round(min(0.9, max(0.3, 2 * no_speech)), 2),
+        spelling=round(min(spelling, -1.5), 3),
+    )
+
+
+def choose_added(cases: Cases, decoder: Decoder, spelling: float) -> float:
+    """The lowest ratio at which little of the unknown speech of trained speakers becomes an added phrase.
+
+    ``decoder`` takes every ratio. Never below ``spelling``, where no text is believed.
+    """
+    heard = [h for _, h in hear(decoder, cases.trained_unknown(600)) if math.isnan(h.log_prob)]
+    worst = sorted((h.ratio for h in heard if h.ratio is not None), reverse=True)
+    allowed = int(_FOUND_IN_UNKNOWN * 600)
+    return round(max(worst[allowed] if len(worst) > allowed else spelling, spelling), 3)
+
+
+def among(cases: Iterable[Case], decoder: Decoder, listed: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """How often spelling alone finds the text in a list of phrases of all languages."""
+    rows = [(code, text) for code, texts in listed.items() for text in texts]
+    spellings = [spell(text, code) for code, text in rows]
+    right = []
+    for case in cases:
+        scores = spelling_scores(decoder.letters(case.audio), spellings)
+        right.append(rows[int(scores.argmax())] == (case.language, case.text))
+    return {"n": len(right), "listed": len(rows), "found": float(np.mean(right))}
+
+
+def phrase_marks(heard: Answers, thresholds: Thresholds) -> dict[str, Any]:
     """Exact text, language and rejection, over all, per language and per speaker (worst first)."""
     speakers: dict[str, list[bool]] = defaultdict(list)
     languages: dict[str, list[bool]] = defaultdict(list)
@@ -228,7 +115,7 @@ def phrase_marks(heard: list[tuple[Case, Heard]], thresholds: Thresholds) -> dic
     }
 
 
-def beginning_marks(heard: list[tuple[Case, Heard]], thresholds: Thresholds) -> dict[str, Any]:
+def beginning_marks(heard: Answers, thresholds: Thresholds) -> dict[str, Any]:
     """What was made of the beginning of a phrase: nothing, its words so far, all of it, or other words."""
     kinds: Counter[str] = Counter()
     for case, answer in heard:
@@ -243,7 +130,7 @@ def beginning_marks(heard: list[tuple[Case, Heard]], thresholds: Thresholds) -> 
     return {"n": len(heard)} | {k: kinds[k] / len(heard) for k in ("nothing", "so_far", "all", "other")}
 
 
-def rejection_marks(heard: list[tuple[Case, Heard]], thresholds: Thresholds) -> dict[str, Any]:
+def rejection_marks(heard: Answers, thresholds: Thresholds) -> dict[str, Any]:
     """How much of what is no phrase is rejected, and by which of the two means."""
     accepted = [(c, h) for c, h in heard if _accepted(h, thresholds)]
     return {
@@ -254,57 +141,69 @@ def rejection_marks(heard: list[tuple[Case, Heard]], thresholds: Thresholds) -> 
     }
 
 
-def examine(examiner: Examiner, voices: Path, split: Split, full: Decoder) -> Mapping[str, Any]:
-    """The whole examination; about four minutes on one core. ``full`` decodes in a 30 s window."""
-    thresholds = examiner.choose_thresholds()
+def examine(cases: Cases, voices: Path, split: Split, decoder: Callable[..., Decoder]) -> Mapping[str, Any]:
+    """The whole examination; about eight minutes on one core.
+
+    Args:
+        decoder: opens one with these differences in its ``decoding.json``; it looks for added phrases too.
+    """
+    thresholds = choose_thresholds(cases, decoder(added_threshold=1.0))
+    chosen = {"log_prob_threshold": thresholds.log_prob, "spelling_threshold": thresholds.spelling}
+    added = choose_added(cases, decoder(**chosen, added_threshold=-1e9), thresholds.spelling)
+    thresholds = replace(thresholds, added=added)
+    chosen["added_threshold"] = added
+    asked = decoder(**chosen)
+    full = decoder(**chosen, margin_frames=3000)
     held = split.examined
-    clean = list(examiner.singles(held))
-    product = list(examiner.product(voices))
-    unknown = list(examiner.unknown(held))
-    began = time.perf_counter()
-    clean_heard = examiner.hear(clean)
-    milliseconds = (time.perf_counter() - began) / len(clean) * 1000
+    clean = list(cases.singles(held))
+    product = list(cases.product(voices))
+    unknown = list(cases.unknown(held))
+    unseen = list(cases.unseen(held))
+    began = time.process_time()
+    clean_heard = hear(asked, clean)
+    milliseconds = (time.process_time() - began) / len(clean) * 1000
+
+    def phrases(of: Iterable[Case], *, given: bool = False, using: Decoder = asked) -> dict[str, Any]:
+        return phrase_marks(hear(using, of, given=given), thresholds)
+
+    def rejections(of: Iterable[Case]) -> dict[str, Any]:
+        return rejection_marks(hear(asked, of), thresholds)
+
     return {
         "thresholds": {
             "log_prob_threshold": thresholds.log_prob,
             "no_speech_threshold": thresholds.no_speech,
+            "spelling_threshold": thresholds.spelling,
+            "added_threshold": thresholds.added,
         },
         "milliseconds_per_utterance": milliseconds,
         "phrases": {
             "held-out speakers, clean": phrase_marks(clean_heard, thresholds),
-            "held-out speakers, clean, language given": phrase_marks(
-                examiner.hear(clean, given=True), thresholds
-            ),
-            "held-out speakers, μ-law and noise 10..20 dB": phrase_marks(
-                examiner.hear(examiner.telephoned(clean)), thresholds
-            ),
-            "held-out speakers, two phrases": phrase_marks(
-                examiner.hear(examiner.sequences(held, 8)), thresholds
-            ),
-            "held-out speakers, three phrases": phrase_marks(
-                examiner.hear(examiner.sequences(held, 4, size=3)), thresholds
-            ),
-            "product voices, clean": phrase_marks(examiner.hear(product), thresholds),
-            "product voices, clean, 30 s window": phrase_marks(
-                examiner.hear(product, decoder=full), thresholds
-            ),
-            "product voices, μ-law and noise 10..20 dB": phrase_marks(
-                examiner.hear(examiner.telephoned(product)), thresholds
+            "held-out speakers, clean, language given": phrases(clean[::2], given=True),
+            "held-out speakers, μ-law and noise 10..20 dB": phrases(cases.telephoned(clean)),
+            "held-out speakers, two phrases": phrases(cases.sequences(held, 8)),
+            "held-out speakers, three phrases": phrases(cases.sequences(held, 4, size=3)),
+            "product voices, clean": phrases(product),
+            "product voices, clean, 30 s window": phrases(product, using=full),
+            "product voices, μ-law and noise 10..20 dB": phrases(cases.telephoned(product)),
+        },
+        "added": {
+            "added phrases, held-out speakers, clean": phrases(unseen),
+            "added phrases, held-out speakers, clean, language given": phrases(unseen, given=True),
+            "added phrases, held-out speakers, μ-law and noise 10..20 dB": phrases(
+                cases.telephoned(unseen), given=True
             ),
         },
-        "beginnings": beginning_marks(examiner.hear(examiner.beginnings(held, 12)), thresholds),
+        "among": among(unseen, asked, cases.listed(16)),
+        "beginnings": beginning_marks(hear(asked, cases.beginnings(held, 12)), thresholds),
         "rejections": {
-            "unknown speech, held-out speakers": rejection_marks(examiner.hear(unknown), thresholds),
-            "unknown speech, held-out speakers, μ-law and noise": rejection_marks(
-                examiner.hear(examiner.telephoned(unknown)), thresholds
-            ),
-            "unknown speech, trained speakers and words": rejection_marks(
-                examiner.hear(examiner.trained_unknown(400)), thresholds
-            ),
-            "noise and silence": rejection_marks(examiner.hear(examiner.noises(120)), thresholds),
+            "unknown speech, held-out speakers": rejections(unknown),
+            "unknown speech, held-out speakers, μ-law and noise": rejections(cases.telephoned(unknown)),
+            "unknown speech, trained speakers and words": rejections(cases.trained_unknown(400)),
+            "noise and silence": rejections(cases.noises(120)),
         },
     }
 
 
 def _accepted(heard: Heard, thresholds: Thresholds) -> bool:
-    return heard.accepted(thresholds.log_prob, thresholds.no_speech)
+    return heard.accepted(thresholds.log_prob, thresholds.no_speech, thresholds.spelling)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from ctranslate2.specs import whisper_spec
 
+from selam_agent.engines.ctc_phrases import HEAD_FILE
 from selam_agent.train.book import Book, write_phrases
 from selam_agent.train.network import Attention, Layer, MicroWhisper
 from selam_agent.train.tokens import Ids, save_tokenizer
@@ -23,7 +24,7 @@ _PREPROCESSOR = {
 
 
 def export(network: MicroWhisper, tokenizer: Any, ids: Ids, book: Book, directory: Path) -> None:
-    """Writes model.bin (int8, the rest float16), config, vocabulary, tokenizer and phrases.
+    """Writes model.bin (int8, the rest float16), config, vocabulary, tokenizer, phrases and the CTC head.
 
     The thresholds and the card are written by the examination that follows.
     """
@@ -54,6 +55,11 @@ def export(network: MicroWhisper, tokenizer: Any, ids: Ids, book: Book, director
     directory.mkdir(parents=True, exist_ok=True)
     spec.save(str(directory))
     save_tokenizer(tokenizer, directory / "tokenizer.json")
+    np.savez_compressed(
+        directory / HEAD_FILE,
+        weight=_array(network.letters.weight).astype(np.float16),
+        bias=_array(network.letters.bias).astype(np.float16),
+    )
     write_phrases(book, directory / "phrases.json")
     (directory / "preprocessor_config.json").write_text(json.dumps(_PREPROCESSOR) + "\n", encoding="utf-8")
 

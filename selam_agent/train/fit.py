@@ -24,8 +24,8 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from selam_agent.engines.ctc_letters import CLASSES
 from selam_agent.train.batches import IGNORED, Batch, Batches
-from selam_agent.train.letters import CLASSES
 from selam_agent.train.network import MicroWhisper, Shape
 from selam_agent.train.tokens import Ids
 
@@ -56,7 +56,7 @@ def new_network(vocabulary: int, seed: int) -> MicroWhisper:
 
 def stage_of(progress: float) -> int:
     """What is trained on after this part (0..1) of the run: see :meth:`Batches.draw`."""
-    return sum(progress >= begin for begin in (0.08, 0.22, 0.62))
+    return sum(progress >= begin for begin in (0.08, 0.22, 0.47))
 
 
 def window_of(progress: float, chance: float) -> tuple[str, float]:

@@ -20,7 +20,43 @@ WORDS: Final[dict[str, str]] = {
         "summer winter travel market football weather mother brother station ticket orange chair table "
         "little bottle machine language remember anything money problem country under family water after "
         "really people another telephone message business beautiful understand interesting they would "
-        "about which could should"
+        "about which could should "
+        "again against almost along already also although answer apple area around arrive ask baby bank "
+        "bath beach become bed before begin behind believe below best better big birthday black blood "
+        "blue boat body break breakfast bridge bring build bus buy cake call camera carry cat catch "
+        "center chance cheap cheese chicken child church class clean clear climb close cloud coat coffee "
+        "color company cook corner count course cover cross crowd cut dance danger dark daughter dead "
+        "deal decide deep desk different difficult dinner dirty discover dish distance door double draw "
+        "dream dress drink drive drop dry dust early earth east easy eat edge egg empty engine enjoy "
+        "enter equal example eye face fact fall far farm fast father feel few field fight fill film find "
+        "finger finish fire first fish floor flower fly follow food foot forest forget free friend front "
+        "fruit full game gate gentle girl give glass goat gold grass great green ground group grow guess "
+        "hair half hall hand happy hard hate head health hear heart heavy height hide hill history hit "
+        "hold hole holiday home horse hospital hotel house hurry hurt ice idea island job join juice jump "
+        "just keep kind king knee knife know lake land large last late laugh law leaf learn leave lemon "
+        "letter library lie life line lion list listen live long look lose lost love low lunch mail main "
+        "make many map mark marry matter meal mean measure meat medicine member metal middle milk mind "
+        "mirror miss mix month moon most mouse mouth move much muscle nail narrow nature neck needle "
+        "neighbor nephew nest new newspaper next nice north nose note notice number nurse object ocean "
+        "office often oil old onion only open order other out outside oven own page pain paint pair park "
+        "part party pass past path pay peace pen pencil perfect person photo piano picture piece place "
+        "plan plane plant plate play pocket point police poor popular port possible potato pound power "
+        "prepare present press price print private promise proud pull pupil push put queen question quiet "
+        "rabbit race radio rain raise reach read receive record red relax rent report rest rice rich ride "
+        "ring road rock roof room round rule sad safe sail salt same sand save school science season "
+        "second secret sell sentence serious serve shade shape share sharp sheep shine ship shirt shoe "
+        "shop short shoulder shout show shower sick side sign silver simple sing sister sit size skin sky "
+        "sleep slow small smell smile smoke snow soap soft soldier some song soon sound soup south space "
+        "speak special spell spend spoon sport spring square stage stairs stand star start state steal "
+        "step stick stomach stone store storm story straight strange street string strong student study "
+        "sugar suit sun sure surprise sweet swim system take talk tall taste tax teach team tell tennis "
+        "test than thick thin thing think thirsty thousand throw tie time tired together tomato tongue "
+        "tool tooth top total touch town toy train tree trip trouble truck true trust try twice type ugly "
+        "uncle uniform union university until upstairs use useful usual valley value vegetable village "
+        "visit voice wait walk wall war warm wash waste watch wave weak wear week weight welcome west wet "
+        "wheel white whole why wide wife wild win wind wine wing wire wise wish woman wonder wood wool "
+        "word work world worry worse write wrong year young doctor forward charge speech gear badge judge "
+        "arrange manage image cabbage damage"
     ),
     "am": (
         "ውሃ ቤት ልጅ መጽሐፍ ትምህርት መኪና ዛፍ ፀሐይ ጨረቃ ምግብ ዳቦ ቡና ሻይ ገበያ መንገድ ከተማ እናት አባት ወንድም እህት ነጭ ጥቁር ቀይ ትልቅ ትንሽ "
@@ -102,6 +138,15 @@ EXAMINATION: Final[dict[str, tuple[str, ...]]] = {
     ),
 }
 """Sentences for the examination only."""
+
+UNSEEN: Final[dict[str, tuple[str, ...]]] = {
+    "en": ("Check my balance.", "Transfer me to an operator.", "Send the invoice.", "Change my address."),
+    "am": ("ሒሳቤን አሳየኝ።", "አድራሻ ቀይርልኝ።", "ደረሰኝ ላክልኝ።", "ከሠራተኛ ጋር አገናኘኝ።"),
+    "so": ("Ciwaanka beddel.", "Xisaabtayda i tus.", "Shaqaale ii xir.", "Rasiidh ii dir."),
+    "om": ("Herrega koo agarsiisi.", "Nagahee naaf ergi.", "Hojjetaa natti fidi.", "Iddoo naaf jijjiiri."),
+    "ti": ("ሕሳበይ ኣርእየኒ።", "ኣድራሻይ ቀይር።", "ቅብሊት ስደደለይ።", "ምስ ሰራሕተኛ ኣራኽበኒ።"),
+}
+"""Phrases that a flow may add later, for the examination only. Those that are not English await review."""
 
 FOREIGN_VOICES: Final = ("sw", "ar", "hi", "fr", "de", "es", "it", "tr", "pt", "ru")
 """Invented words through these voices are sounds of no language in the book."""

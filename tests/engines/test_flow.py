@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from selam_agent.engines.flow import FlowModel
 from selam_agent.errors import EngineError, SettingsError
+from selam_agent.languages.numbers import parse_number
 from selam_agent.languages.packs import load
 from selam_agent.ports import ChatItem, ChatModel, ChatRequest, Message, Result, Text
 
@@ -67,11 +68,15 @@ STORY = {
     "am": ("ቀጠሮ መያዝ እፈልጋለሁ።", "ማክሰኞ።", "ሦስት ሰዓት።", "አይ። ሰኞ።", "አዎ።"),
     "so": ("Waxaan rabaa inaan ballan qabsado.", "Talaado.", "Sagaalka.", "Maya. Isniin.", "Haa."),
     "en": ("I want to book an appointment.", "Tuesday.", "Nine o'clock.", "No. Monday.", "Yes."),
+    "om": ("Beellama qabachuu nan barbaada.", "Kibxata.", "Sa'aatii sadii.", "Lakki. Wiixata.", "Eeyyee."),
+    "ti": ("ቆጸራ ክሕዝ እደሊ።", "ሰሉስ።", "ሰዓት ሰለስተ።", "ኣይፋል። ሰኑይ።", "እወ።"),
 }
 SHOWN = {
     "am": ("ከጠዋቱ 3 ሰዓት", "9:00", "ማክሰኞ", "ሰኞ"),
     "so": ("9:00 subaxnimo", "9:00", "Talaado", "Isniin"),
     "en": ("9:00 in the morning", "9:00", "Tuesday", "Monday"),
+    "om": ("ganama sa'aatii 3", "9:00", "Kibxata", "Wiixata"),
+    "ti": ("ንግሆ ሰዓት 3", "9:00", "ሰሉስ", "ሰኑይ"),
 }
 
 
@@ -161,6 +166,16 @@ def test_spoken_words_count_as_heard() -> None:
         ("am", ("ቀጠሮ", "11 ታኅሣሥ", "አራት", "አዎ"), "2026-12-20T10:00+03:00"),
         ("so", ("Waxaan rabaa dhakhtar.", "Berri.", "Saddexda.", "Haa."), "2026-11-21T15:00+03:00"),
         ("so", ("ballan", "khamiis", "kow iyo tobanka", "haye"), "2026-11-26T11:00+03:00"),
+        # Ethiopian hours: the third from dawn is 9:00, the ninth 15:00.
+        ("om", ("Beellama.", "Bor.", "Sa'aatii sadii.", "Tole."), "2026-11-21T09:00+03:00"),
+        ("om", ("beellama", "kamisa", "sa'aatii sagal", "eeyyee"), "2026-11-26T15:00+03:00"),
+        (
+            "om",
+            ("Doktara arguu nan barbaada. Dilbata.", "Ganama.", "Sa'aatii afur.", "Eeyyee."),
+            "2026-11-22T10:00+03:00",
+        ),
+        ("ti", ("ቆጸራ።", "ጽባሕ።", "ሰዓት ኣርባዕተ።", "ሕራይ።"), "2026-11-21T10:00+03:00"),
+        ("ti", ("ሓኪም ክርኢ እደሊ።", "ሓሙስ", "ሰዓት ትሽዓተ", "ልክዕ"), "2026-11-26T15:00+03:00"),
     ],
 )
 def test_bookings(language: str, turns: tuple[str, ...], at: str) -> None:
@@ -217,6 +232,33 @@ def test_misses() -> None:
     assert "such as Monday" in call.say("xyzzy")
     assert call.say("xyzzy") == "I did not understand. You can say: Monday, Tuesday."
     assert call.say("Monday.") == "What time?"
+
+
+@pytest.mark.parametrize("language", PACKS.languages)
+def test_a_phrase_of_every_pack_cancels(language: str) -> None:
+    phrases = PACKS[language].phrases
+    call = Call(language)
+    call.all(phrases["book"][0], PACKS[language].slots["days"][0])
+    cancelled = call.say(phrases["cancel"][0])
+    assert cancelled and call.suggestions[0] == phrases["book"][0]
+    assert call.say(phrases["cancel"][0]) not in ("", cancelled)
+
+
+@pytest.mark.parametrize(("language", "hour"), [("am", 9), ("om", 9), ("ti", 9), ("so", 3), ("en", 3)])
+def test_the_third_hour_is_the_clocks_of_the_country(language: str, hour: int) -> None:
+    """Counted from dawn in Ethiopia, from noon and midnight in Somalia: 3 is 15:00 where 3:00 is closed."""
+    slots, phrases = PACKS[language].slots, PACKS[language].phrases
+    call = Call(language)
+    call.all(phrases["book"][0], slots["days"][0], slots["hours"][2], phrases["yes"][0])
+    assert call.result == {"at": f"2026-11-23T{hour if hour > 3 else 15:02}:00+03:00"}
+
+
+@pytest.mark.parametrize("language", PACKS.languages)
+def test_digits_are_numbers(language: str) -> None:
+    digits = [
+        parse_number(each.strip(".።").lower(), PACKS[language]) for each in PACKS[language].slots["digits"]
+    ]
+    assert digits == list(range(10))
 
 
 def test_cancel() -> None:

@@ -6,9 +6,12 @@ import asyncio
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from selam_agent.engines import stt_whisper
+from selam_agent.engines.ctc_letters import CLASSES
+from selam_agent.engines.ctc_phrases import HEAD_FILE
 from selam_agent.engines.stt_whisper import WhisperTranscriber
 from selam_agent.errors import SettingsError
 from selam_agent.settings import Settings
@@ -101,6 +104,13 @@ async def test_the_embedded_recogniser_has_its_own_decoding(five: Path, tmp_path
     for name in ("model.bin", "config.json", "tokenizer.json", "vocabulary.json"):
         (tmp_path / name).symlink_to(five / name)
     monkeypatch.setattr(stt_whisper, "COMMAND_MODEL", tmp_path)
+    with pytest.raises(SettingsError, match=r"letters\.npz cannot be read"):
+        stt_whisper.build(settings(tmp_path / "data", engine="command"))
+    head = {"weight": np.zeros((CLASSES, 8), np.float16), "bias": np.zeros(CLASSES, np.float16)}
+    np.savez(tmp_path / HEAD_FILE, weight=head["weight"][1:], bias=head["bias"][1:])
+    with pytest.raises(SettingsError, match="another alphabet"):
+        stt_whisper.build(settings(tmp_path / "data", engine="command"))
+    np.savez(tmp_path / HEAD_FILE, **head)
     monkeypatch.setattr(stt_whisper, "phrases", lambda: {"am": ["ሰላም።"], "en": ["Hello."]})
     for engine in ("auto", "command"):
         # Settings are for real models: they do not touch this one.

@@ -17,6 +17,7 @@ from selam_agent.engines.espeak_library import EspeakLibrary, WordMark
 from selam_agent.models import COMMAND_MODEL, phrases
 from selam_agent.train.book import LANGUAGES, read_book
 from selam_agent.train.decode import Decoder
+from selam_agent.train.unknown import UNSEEN
 
 VOICES = Path(__file__).parents[2] / "voices"
 DECODING = json.loads((COMMAND_MODEL / "decoding.json").read_text(encoding="utf-8"))
@@ -34,7 +35,7 @@ def espeak(tmp_path_factory: pytest.TempPathFactory) -> EspeakLibrary:
 
 def accepted(decoder: Decoder, audio: NDArray[np.float32]) -> str:
     heard = decoder.hear(audio)
-    sure = heard.accepted(DECODING["log_prob_threshold"], DECODING["no_speech_threshold"])
+    sure = heard.accepted(*(DECODING[f"{name}_threshold"] for name in ("log_prob", "no_speech", "spelling")))
     return heard.text if sure else ""
 
 
@@ -89,7 +90,8 @@ def test_every_phrase_in_the_products_own_voice(
         ("en", ("No.", "Monday.")),
         ("am", ("አይ።", "ሰኞ።")),
         ("so", ("Maya.", "Isniin.")),
-        ("om", ("Eeyyee.", "Galatoomi.")),
+        ("om", ("Lakki.", "Wiixata.")),
+        ("ti", ("ኣይፋል።", "ሰኑይ።")),
     ],
 )
 def test_two_phrases_in_one_breath(
@@ -98,6 +100,36 @@ def test_two_phrases_in_one_breath(
     voice = first_voice(language)
     audio = np.concatenate([speak(espeak, text, *voice)[:-2400] for text in said])  # 0.45 s between them
     assert decoder.hear(audio).text == " ".join(said)
+
+
+def test_phrases_added_later_are_found_by_spelling(espeak: EspeakLibrary) -> None:
+    """The card has the figures; these are in the product's own voices."""
+    chosen = {name: DECODING[name] for name in DECODING if name.endswith("_threshold")}
+    with_them = Decoder(COMMAND_MODEL, UNSEEN, **chosen)
+    without = Decoder(COMMAND_MODEL, **chosen)
+    found = missed = invented = 0
+    for language, texts in UNSEEN.items():
+        for text in texts:
+            audio = speak(espeak, text, *first_voice(language))
+            found += with_them.hear(audio, language).text == text
+            missed += accepted(without, audio) == ""
+        for text in phrases()[language][:6]:
+            invented += with_them.hear(speak(espeak, text, *first_voice(language)), language).text in texts
+    assert found >= 15
+    assert missed >= 15
+    assert not invented
+
+
+def test_half_a_phrase_is_no_whole_one(decoder: Decoder, espeak: EspeakLibrary) -> None:
+    """What is recognised while the caller still speaks must not run ahead of the words."""
+    whole = []
+    for language in LANGUAGES:
+        for text in phrases()[language]:
+            if len(text.split()) > 2:
+                audio = speak(espeak, text, *first_voice(language))
+                if accepted(decoder, audio[: len(audio) * 45 // 100]) == text:
+                    whole.append(text)
+    assert len(whole) <= 1, whole
 
 
 def test_noise_and_silence_give_no_text(decoder: Decoder) -> None:

@@ -7,10 +7,11 @@ import itertools
 import numpy as np
 import pytest
 
+from selam_agent.engines.ctc_letters import CLASSES, LETTERS, spell
+from selam_agent.engines.ctc_phrases import free_path, spelling_scores
 from selam_agent.models import COMMAND_MODEL, phrases
-from selam_agent.train.letters import CLASSES, LETTERS, spell
 from selam_agent.train.model_file import read_variables, weight
-from selam_agent.train.spelled import UNSEEN, free_path, spelling_scores
+from selam_agent.train.unknown import UNSEEN, WORDS, plain
 
 
 def shown(text: str, language: str) -> list[str]:
@@ -35,6 +36,8 @@ def test_unseen_phrases_are_not_in_the_book() -> None:
     assert sum(map(len, UNSEEN.values())) == 20
     for language, texts in UNSEEN.items():
         assert not set(texts) & set(phrases()[language])
+        content = {word for text in texts for word in plain(text).split() if len(word) > 4}
+        assert not content & set(WORDS[language].split())
 
 
 @pytest.mark.parametrize("spelling", [[1], [1, 2], [1, 1], [2, 1, 2]])

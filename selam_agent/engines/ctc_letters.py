@@ -19,6 +19,8 @@ _SIXTH_ORDER: Final = 5
 _ROWS: Final = [chr(row) for row in range(_FIRST_ROW, _LAST_ROW + 1, 8)]
 _ORDERS: Final = [f"-{order}" for order in range(8) if order != _SIXTH_ORDER]
 
+__all__ = ["BLANK", "CLASSES", "LETTERS", "spell"]
+
 BLANK: Final = 0
 """CTC's blank; letters are counted from 1."""
 LETTERS: Final = (" ", "'", *string.ascii_lowercase, *_ROWS, *_ORDERS)
