@@ -40,6 +40,7 @@ def run(out: Path, language: str | None, json_to: str | None = None) -> int:
     """Holds the calls, writes the page, and says what went wrong; the exit status."""
     # Standard output belongs to the JSON when it goes there.
     console = Console(stderr=json_to == "-", highlight=False)
+    out.mkdir(parents=True, exist_ok=True)  # what cannot be written is said before the calls, not after them
     try:
         calls, engines = asyncio.run(_calls(chosen(language), console))
     except (ServerFailed, VoiceFailed, CallFailed, ClientError) as error:
