@@ -70,7 +70,7 @@ def test_it_knows_exactly_what_the_packs_say() -> None:
     packs = {language: list(texts) for language, texts in read_book(VOICES).phrases.items()}
     assert phrases() == packs, (
         "the phrases or slots of voices/*.toml differ from the ones the recogniser was trained on: "
-        "take the edit back, or train a new model with `python -m selam_agent.train all` (75 minutes)"
+        "take the edit back, or train a new model with `python -m selam_agent.train all` (90 minutes)"
     )
 
 
