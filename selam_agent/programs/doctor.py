@@ -77,7 +77,9 @@ async def examine(config: Path | None, api_key: str | None) -> list[Finding]:
         settings = settings_file.load(config)
     except SelamError as error:
         return [*found, Finding("settings", "fail", error.message, "correct that line")]
-    found.append(Finding("settings", "ok", str(config or "selam.toml, environment and defaults")))
+    file = config or Path("selam.toml")
+    source = f"{file}, environment and defaults" if file.exists() else "environment and defaults; no file"
+    found.append(Finding("settings", "ok", source))
     found += [_data_dir(settings), _port(settings), _keys(settings, api_key)]
     if settings.server.offline:
         app_engines.go_offline()
