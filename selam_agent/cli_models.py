@@ -74,15 +74,20 @@ def pull_model(name: Annotated[str, typer.Argument(metavar="MODEL")], config: Co
 
 
 @models_app.command("check")
-def check_models(config: Config = None) -> None:
+def check_models(
+    name: Annotated[str | None, typer.Argument(help="Only this one.")] = None, config: Config = None
+) -> None:
     """Read every byte of the pulled models and compare; 1 when one is not whole."""
     from selam_agent.programs import models
 
-    found = models.check(_models_dir(config))
+    found = models.check(_models_dir(config), name)
     for name, faults in found.items():
         typer.echo(f"{name}: {'; '.join(faults) or 'whole'}")
-    if not found:
+    if not found and name is None:
         typer.echo("No model was pulled yet: selam-agent models list")
+    elif not found:
+        typer.echo(f"{name} was not pulled yet: selam-agent models pull {name}")
+        raise typer.Exit(1)
     raise typer.Exit(1 if any(found.values()) else 0)
 
 

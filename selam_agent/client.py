@@ -110,6 +110,8 @@ class SelamClient:
         self._answers = Answers(timeout)
         # With it another client takes up this one's session when its connection breaks; see ``resume``.
         self.resume_token: str | None = None
+        # Of the session that was started last.
+        self.session_id: str | None = None
         self._closed = False
         # A session is bound to its connection: a silent reconnect would talk to nobody.
         self._sio = socketio.AsyncClient(reconnection=False)
@@ -273,6 +275,7 @@ class SelamClient:
         await self._emit("start_session", request)
         session = await self._answers.wait(started, "starting the session")
         self.resume_token = session.resume_token
+        self.session_id = session.session_id
         return session
 
     async def _emit(self, name: str, payload: Mapping[str, Any] | None = None) -> None:

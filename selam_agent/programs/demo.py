@@ -42,11 +42,12 @@ def run(out: Path, language: str | None, json_to: str | None = None) -> int:
     console = Console(stderr=json_to == "-", highlight=False)
     out.mkdir(parents=True, exist_ok=True)  # what cannot be written is said before the calls, not after them
     try:
-        calls, engines = asyncio.run(_calls(chosen(language), console))
+        calls, engines = asyncio.run(_calls(chosen(language), console, out))
     except (ServerFailed, VoiceFailed, CallFailed, ClientError) as error:
         console.print(f"[bold red]The demo failed:[/] {error}", markup=True, soft_wrap=True)
         return 1
     reports = [data for _, data in calls]
+    _name_tapes(out, reports)
     languages = scores(reports)
     page = write_page(out, calls, engines=engines, made=datetime.now().astimezone(), languages=languages)
     if json_to is not None:
@@ -57,7 +58,7 @@ def run(out: Path, language: str | None, json_to: str | None = None) -> int:
 
 
 async def _calls(
-    stories: Sequence[Story], console: Console
+    stories: Sequence[Story], console: Console, out: Path
 ) -> tuple[list[tuple[Recording, dict[str, Any]]], str]:
     begun = time.monotonic()
     console.print("Starting a server of its own on a free port, offline …")
@@ -73,7 +74,7 @@ async def _calls(
         engines = ""
         spoken: Iterator[Pcm16] | None = None
         for interpreted, together in itertools.groupby(stories, lambda story: bool(story.between)):
-            async with _interpreter(stories) if interpreted else local_server() as server:
+            async with _interpreter(stories, out) if interpreted else local_server(tapes_to=out) as server:
                 console.print(f"{server.url} is up after {time.monotonic() - begun:.1f} s.")
                 console.print(server.engines, style="yellow", soft_wrap=True)
                 engines = engines or server.engines
@@ -89,12 +90,12 @@ async def _calls(
 
 
 @contextlib.asynccontextmanager
-async def _interpreter(stories: Sequence[Story]) -> AsyncIterator[LocalServer]:
+async def _interpreter(stories: Sequence[Story], out: Path) -> AsyncIterator[LocalServer]:
     """A server whose language model, on loopback, knows the translations of these stories' lines."""
     script = {line.text: line.answer for story in stories for line in story.lines if line.answer}
     async with scripted_model(script) as url:
         environment = {"SELAM_LLM__BASE_URL": url, "SELAM_LLM__MODEL": NAME}
-        async with local_server(environment=environment) as server:
+        async with local_server(environment=environment, tapes_to=out) as server:
             yield server
 
 
@@ -119,7 +120,15 @@ async def _call(
             greeting=story.greeting or None,
             between=story.between,
         )
-    return recording, report(recording, story, datetime.now(UTC))
+    return recording, report(recording, story, datetime.now(UTC)) | {"session_id": client.session_id}
+
+
+def _name_tapes(out: Path, reports: Sequence[dict[str, Any]]) -> None:
+    """The servers leave each session's tape under its id; here it gets the call's name."""
+    for data in reports:
+        tape = out / f"{data['session_id']}.tape"
+        if tape.is_file():
+            tape.replace(out / f"{data['name']}.tape")
 
 
 def _write_json(target: str, content: dict[str, Any], details: dict[str, Any]) -> None:
@@ -152,5 +161,7 @@ def _closing(
             soft_wrap=True,
         )
     console.print(f"Listen and look:  {page.resolve()}", soft_wrap=True)
+    tape = page.parent.joinpath(f"{reports[0]['name']}.tape")
+    console.print(f"Why it waited:    selam-agent replay {tape}", soft_wrap=True)
     console.print("Talk to it:       make serve   (or: selam-agent serve)", soft_wrap=True)
     return 1 if failed else 0

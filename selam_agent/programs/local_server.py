@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -33,12 +34,17 @@ class LocalServer:
 
 @contextlib.asynccontextmanager
 async def local_server(
-    *arguments: str, environment: Mapping[str, str] | None = None
+    *arguments: str, environment: Mapping[str, str] | None = None, tapes_to: Path | None = None
 ) -> AsyncIterator[LocalServer]:
     """Starts ``selam-agent serve --offline`` on a free loopback port and stops it at the end.
 
     The server gets a data directory of its own and none of the user's settings, so a program
     behaves the same everywhere. It ends with this process, even if this process is killed.
+
+    Args:
+        arguments: further ones of ``serve``.
+        environment: further settings.
+        tapes_to: where each session's ``ID.tape`` goes at the end; without it nothing is recorded.
 
     Raises:
         ServerFailed
@@ -47,6 +53,7 @@ async def local_server(
         key = f"sk-demo-{secrets.token_urlsafe(18)}"
         env = {name: value for name, value in os.environ.items() if not name.startswith("SELAM_")}
         env |= {"SELAM_API_KEY": key, "SELAM_SERVER__DATA_DIR": home, "PYTHONUNBUFFERED": "1"}
+        env["SELAM_RECORDS__KEEP"] = "metadata" if tapes_to else "none"
         env |= environment or {}
         command = [sys.executable, "-m", "selam_agent.cli", "serve", "--port", "0", "--offline", "--announce"]
         log = Path(home) / "server.log"
@@ -67,6 +74,9 @@ async def local_server(
             )
         finally:
             await _stop(process)
+            if tapes_to is not None:
+                for tape in (Path(home) / "records").glob("*.tape"):
+                    shutil.copyfile(tape, tapes_to / tape.name)
 
 
 async def _ready(process: asyncio.subprocess.Process, log: Path) -> dict[str, str]:

@@ -79,12 +79,12 @@ async def pull(
     return target
 
 
-def check(models_dir: Path) -> dict[str, list[str]]:
-    """What is wrong with each pulled model, by its name; an empty list: nothing. Reads every byte."""
+def check(models_dir: Path, name: str | None = None) -> dict[str, list[str]]:
+    """What is wrong with each pulled model (or this one), by name; an empty list: nothing. Reads every byte."""
     if not models_dir.is_dir():
         return {}
     pulled = sorted(each for each in models_dir.iterdir() if (each / _MANIFEST).is_file())
-    return {each.name: list(_faults(each)) for each in pulled}
+    return {each.name: list(_faults(each)) for each in pulled if name in (None, each.name)}
 
 
 async def _fetch(http: aiohttp.ClientSession, artifact: Artifact, staging: Path, progress: Progress) -> None:

@@ -183,7 +183,8 @@ async def test_check_finds_what_has_changed(hub: Hub, tmp_path: Path) -> None:
     assert check(tmp_path) == {"tiny": ["model.bin is missing"]}
     # A pull mends it.
     await pull(hub.model(), tmp_path)
-    assert check(tmp_path) == {"tiny": []}
+    assert check(tmp_path) == {"tiny": []} == check(tmp_path, "tiny")
+    assert check(tmp_path, "other") == {}
     (path / "pulled.json").write_text("{")
     assert check(tmp_path) == {"tiny": ["pulled.json is missing or broken"]}
 
