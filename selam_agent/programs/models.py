@@ -80,7 +80,7 @@ async def pull(
 
 
 def check(models_dir: Path, name: str | None = None) -> dict[str, list[str]]:
-    """What is wrong with each pulled model (or this one), by name; an empty list: nothing. Reads every byte."""
+    """What is wrong with each pulled model (or this one), by name; nothing: an empty list. Reads it all."""
     if not models_dir.is_dir():
         return {}
     pulled = sorted(each for each in models_dir.iterdir() if (each / _MANIFEST).is_file())
