@@ -2,7 +2,8 @@
 
 Only SHA-256 hashes are stored: a key is 256 random bits, so no slow hash is needed, and a stolen file
 opens nothing. SQLite makes every change atomic and lets ``selam-agent keys`` work beside a running
-server, which sees a new or revoked key at the next connection.
+server, which sees a new or revoked key at the next connection. The server asks on its event loop and
+so never waits for another process: while the file is locked, what was read last stands.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 from selam_agent import store_limits
 from selam_agent.errors import AuthenticationError, SettingsError, ValidationError
@@ -28,6 +30,8 @@ from selam_agent.store_limits import NO_LIMITS, KeyLimits
 log = logging.getLogger(__name__)
 
 KEY_PREFIX = "sk-selam-"
+# How long a command, or a thread of the server, waits for another process that writes.
+_PATIENCE_S = 5.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS keys (
     id TEXT PRIMARY KEY,
@@ -84,6 +88,11 @@ class KeyStore:
         self._path = path
         self._outside = _digest(api_key) if api_key else None
         self._outside_key = Key(id="key_environment", name="SELAM_API_KEY", tier=Tier.OWNER, created=_now())
+        # What was read last: keys with their hashes, and each key's newest day of use.
+        self._rows: list[tuple[Any, ...]] = []
+        self._known: tuple[tuple[Key, bytes], ...] = ()
+        self._used: dict[str, tuple[date, float]] = {}
+        self._complaints: set[str] = set()
 
     @classmethod
     def open(cls, data_dir: Path, *, api_key: str | None = None) -> KeyStore:
@@ -102,6 +111,8 @@ class KeyStore:
             with store._database() as database:
                 database.execute(_SCHEMA)
                 store_limits.prepare(database)
+                store._read(database)
+                store._used = store_limits.last_used(database)
         except (OSError, sqlite3.Error) as error:
             reason = getattr(error, "strerror", None) or str(error)
             if api_key:
@@ -136,8 +147,15 @@ class KeyStore:
         return key_id, secret
 
     def list(self) -> list[Key]:
-        """All keys, oldest first, revoked ones too."""
-        return [key for key, _ in self._rows()]
+        """All keys, oldest first, revoked ones too.
+
+        Raises:
+            SettingsError: the database cannot be read.
+        """
+        if self._path is not None:
+            with self._named(), self._database() as database:
+                self._read(database)
+        return [key for key, _ in self._known]
 
     def revoke(self, key_id: str) -> Key:
         """Closes the server to a key, from its next connection on.
@@ -168,7 +186,7 @@ class KeyStore:
         found: Key | None = None
         if self._outside is not None and hmac.compare_digest(digest, self._outside):
             found = self._outside_key
-        for key, stored in self._rows():
+        for key, stored in self._current():
             if hmac.compare_digest(digest, stored) and key.revoked is None:
                 found = key
         if found is None:
@@ -179,7 +197,7 @@ class KeyStore:
         """The key of that id, if it opens the server now."""
         if self._outside is not None and key_id == self._outside_key.id:
             return self._outside_key
-        return next((key for key, _ in self._rows() if key.id == key_id and key.revoked is None), None)
+        return next((key for key, _ in self._current() if key.id == key_id and key.revoked is None), None)
 
     def allowance(self, key_id: str) -> KeyLimits:
         """What this key may use; a key that is not stored is not limited."""
@@ -190,8 +208,13 @@ class KeyStore:
         """Caller audio (s) of the key's ended sessions on that day (UTC)."""
         if self._path is None:
             return 0.0
-        with self._database() as database:
-            return store_limits.used_s(database, key_id, day)
+        try:
+            with self._database(patience_s=0.0) as database:
+                self._used[key_id] = (day, store_limits.used_s(database, key_id, day))
+        except sqlite3.Error as error:
+            self._complain(error)
+        known, seconds = self._used.get(key_id, (day, 0.0))
+        return seconds if known == day else 0.0
 
     async def add_used(self, key_id: str, day: date, seconds: float) -> None:
         """Adds to it; what cannot be written is logged and forgotten."""
@@ -203,6 +226,7 @@ class KeyStore:
         try:
             with self._writing() as database:
                 store_limits.add_used(database, key_id, day, seconds)
+                self._used[key_id] = (day, store_limits.used_s(database, key_id, day))
         except SettingsError as error:
             log.warning("%.0f s of audio of %s are not counted: %s", seconds, key_id, error)
 
@@ -210,46 +234,72 @@ class KeyStore:
         """A key that opens the voice agent, the oldest, if there is one."""
         if self._outside is not None:
             return self._outside_key
-        return next((key for key in self.list() if key.tier is Tier.OWNER and key.revoked is None), None)
+        return next(
+            (key for key, _ in self._current() if key.tier is Tier.OWNER and key.revoked is None), None
+        )
 
     @property
     def empty(self) -> bool:
         """Whether no key at all would be accepted."""
-        return self._outside is None and all(key.revoked for key in self.list())
+        return self._outside is None and all(key.revoked for key, _ in self._current())
 
-    def _rows(self) -> Iterator[tuple[Key, bytes]]:
-        if self._path is None:
-            return
-        with self._database() as database:
-            columns = ", ".join(("id", "name", "tier", "sha256", "created", "revoked", *store_limits.COLUMNS))
-            rows = database.execute(f"SELECT {columns} FROM keys ORDER BY created, id").fetchall()
-            for key_id, name, tier, sha256, created, revoked, *limits in rows:
-                yield (
-                    Key(
-                        id=key_id,
-                        name=name,
-                        tier=Tier[tier],
-                        created=datetime.fromisoformat(created),
-                        revoked=datetime.fromisoformat(revoked) if revoked else None,
-                        limits=store_limits.limits_of(tuple(limits)),
-                    ),
-                    bytes.fromhex(sha256),
-                )
+    def _current(self) -> tuple[tuple[Key, bytes], ...]:
+        """Keys and their hashes, without waiting: as they are, or as last read if that fails."""
+        if self._path is not None:
+            try:
+                with self._database(patience_s=0.0) as database:
+                    self._read(database)
+            except sqlite3.Error as error:
+                self._complain(error)
+        return self._known
+
+    def _read(self, database: sqlite3.Connection) -> None:
+        columns = ", ".join(("id", "name", "tier", "sha256", "created", "revoked", *store_limits.COLUMNS))
+        rows = database.execute(f"SELECT {columns} FROM keys ORDER BY created, id").fetchall()
+        if rows != self._rows:
+            self._known = tuple(_parsed(row) for row in rows)
+            self._rows = rows
+
+    def _complain(self, error: sqlite3.Error) -> None:
+        """Once for each reason: a busy file is nothing new the second time."""
+        if str(error) not in self._complaints:
+            self._complaints.add(str(error))
+            log.warning("%s: %s; what was read last stands until it can be read", self._path, error)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._named(), self._database() as database, database:
+            database.execute("BEGIN IMMEDIATE")
+            # Others of this process cannot read while this is written; what they fall back on is current.
+            self._read(database)
+            yield database
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
         try:
-            with self._database() as database, database:
-                yield database
+            yield
         except sqlite3.Error as error:
             raise SettingsError(f"server.data_dir: {self._path}: {error}") from error
 
     @contextlib.contextmanager
-    def _database(self) -> Iterator[sqlite3.Connection]:
+    def _database(self, patience_s: float = _PATIENCE_S) -> Iterator[sqlite3.Connection]:
         if self._path is None:
             raise SettingsError("server.data_dir cannot be written; keys cannot be stored")
-        with contextlib.closing(sqlite3.connect(self._path, timeout=5.0)) as database:
+        with contextlib.closing(sqlite3.connect(self._path, timeout=patience_s)) as database:
             yield database
+
+
+def _parsed(row: tuple[Any, ...]) -> tuple[Key, bytes]:
+    key_id, name, tier, sha256, created, revoked, *limits = row
+    key = Key(
+        id=key_id,
+        name=name,
+        tier=Tier[tier],
+        created=datetime.fromisoformat(created),
+        revoked=datetime.fromisoformat(revoked) if revoked else None,
+        limits=store_limits.limits_of(tuple(limits)),
+    )
+    return key, bytes.fromhex(sha256)
 
 
 def _digest(secret: str) -> bytes:

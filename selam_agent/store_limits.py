@@ -82,6 +82,13 @@ def used_s(database: sqlite3.Connection, key_id: str, day: date) -> float:
     return float(found[0]) if found else 0.0
 
 
+def last_used(database: sqlite3.Connection) -> dict[str, tuple[date, float]]:
+    """By key: the last day on which it sent audio, and how much (s)."""
+    # SQLite takes the other columns from the row that has the maximum.
+    rows = database.execute("SELECT key_id, MAX(day), audio_s FROM usage GROUP BY key_id")
+    return {key_id: (date.fromisoformat(day), audio_s) for key_id, day, audio_s in rows}
+
+
 def add_used(database: sqlite3.Connection, key_id: str, day: date, seconds: float) -> None:
     database.execute(
         "INSERT INTO usage (key_id, day, audio_s) VALUES (?, ?, ?) "

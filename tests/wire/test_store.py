@@ -135,3 +135,39 @@ def test_a_key_file_of_the_first_release_is_taken_over(tmp_path: Path) -> None:
         database.execute("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?)", row)
     key = KeyStore.open(tmp_path).check("sk-selam-old")
     assert (key.name, key.limits) == ("old", KeyLimits())
+
+
+async def test_a_locked_file_delays_and_breaks_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    today = date(2026, 11, 20)
+    writer = KeyStore.open(tmp_path)
+    key_id, secret = writer.create("OWNER", limits=KeyLimits(max_sessions=2))
+    await writer.add_used(key_id, today, 60.0)
+    store = KeyStore.open(tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "keys.sqlite3")) as other:
+        patience = _recorded_patience(monkeypatch)
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("UPDATE keys SET revoked = '2026-11-20T00:00:00+00:00'")
+        assert store.check(secret) == store.find(key_id) == store.an_owner()
+        assert store.allowance(key_id).max_sessions == 2 and not store.empty
+        assert (store.used_s(key_id, today), store.used_s(key_id, date(2026, 11, 21))) == (60.0, 0.0)
+        with pytest.raises(AuthenticationError):
+            store.check("sk-selam-other")
+        other.commit()
+    assert set(patience) == {0.0}
+    assert [record.getMessage().count("database is locked") for record in caplog.records] == [1]
+    with pytest.raises(AuthenticationError):
+        store.check(secret)
+
+
+def _recorded_patience(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long each connection from now on would have waited for a lock (s)."""
+    connect, waits = sqlite3.connect, list[float]()
+
+    def recorded(*args: Any, timeout: float = 5.0, **options: Any) -> sqlite3.Connection:
+        waits.append(timeout)
+        return connect(*args, timeout=timeout, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", recorded)
+    return waits
