@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
 import pytest_asyncio
+import websockets
 
 from selam_agent import events
 from selam_agent.app import App
@@ -105,12 +107,40 @@ async def test_a_token_opens_one_call(app: App) -> None:
             assert phone.socket.close_code == 1008 and not app.registry.sessions
 
 
-async def test_a_wrong_choice_ends_the_call(app: App) -> None:
-    for choice in ("agent=agent_unknown", "voice=nobody", "language=xx", "language=am&voice=aria"):
-        _, address, parameters = await ring(f"{app.url}/twilio/voice?{choice}", AUTH)
-        async with calling(address, parameters) as phone:
-            await asyncio.wait_for(phone.socket.wait_closed(), 5)
-            assert phone.socket.close_code == 1008
+WRONG = (
+    ("agent=agent_unknown", "agent_not_found", "agent_unknown"),
+    ("voice=nobody", "unknown_voice", "nobody"),
+    ("language=xx", "unknown_language", "xx"),
+    ("language=am&voice=aria", "voice_language_mismatch", "aria"),
+)
+
+
+@pytest.mark.parametrize(("choice", "code", "named"), WRONG)
+async def test_a_wrong_choice_is_said_before_the_call(app: App, choice: str, code: str, named: str) -> None:
+    status, text, _ = await ring(f"{app.url}/twilio/voice?{choice}", AUTH)
+    error = json.loads(text)["error"]
+    assert (status, error["type"], error["code"]) == (400, "validation_error", code), error
+    assert named in error["message"]
+    # One who makes up the parameters of the stream is still refused.
+    _, address, parameters = await ring(f"{app.url}/twilio/voice", AUTH)
+    wrong = dict(each.split("=") for each in choice.split("&"))
+    async with calling(address, parameters | wrong) as phone:
+        await asyncio.wait_for(phone.socket.wait_closed(), 5)
+        assert phone.socket.close_code == 1008 and not app.registry.sessions
+
+
+async def test_a_stream_with_a_wrong_signature_is_refused(app: App) -> None:
+    _, address, parameters = await ring(f"{app.url}/twilio/voice", AUTH)
+    for wrong in ("wrong", signed("another account", address, {}), signed(AUTH, f"{address}/", {})):
+        with pytest.raises(websockets.InvalidStatus) as refusal:
+            async with calling(address, parameters, **{"X-Twilio-Signature": wrong}):
+                pass
+        assert refusal.value.response.status_code == 403
+    # None of them has used up the token.
+    async with calling(address, parameters, **{"X-Twilio-Signature": signed(AUTH, address, {})}) as phone:
+        await phone.until(lambda: phone.got)
+        session = session_of(app)
+    await asyncio.wait_for(session.ended.wait(), 5)
 
 
 async def test_a_language_brings_its_voice(app: App) -> None:

@@ -30,12 +30,12 @@ def signed(auth_token: str, url: str, form: dict[str, str]) -> str:
 
 
 async def ring(url: str, auth_token: str, signature: str | None = None) -> tuple[int, str, dict[str, str]]:
-    """A call comes in: status, the stream's address and its parameters."""
+    """A call comes in: status, the stream's address (or what was said instead) and its parameters."""
     form = {"CallSid": "CA1", "From": "+251911000000", "To": "+251911000001"}
     headers = {"X-Twilio-Signature": signature or signed(auth_token, url, form)}
     async with aiohttp.ClientSession() as http, http.post(url, data=form, headers=headers) as response:
         if response.status != 200:
-            return response.status, "", {}
+            return response.status, await response.text(), {}
         stream = ElementTree.fromstring(await response.text()).find("./Connect/Stream")
         assert stream is not None and response.content_type == "application/xml"
         parameters = {each.attrib["name"]: each.attrib["value"] for each in stream}

@@ -14,7 +14,7 @@ from xml.sax.saxutils import quoteattr
 
 from aiohttp import WSMsgType, web
 
-from selam_agent.errors import AuthenticationError, SessionError, ValidationError
+from selam_agent.errors import AuthenticationError, SelamError, SessionError, ValidationError
 from selam_agent.languages.packs import Packs
 from selam_agent.metrics import CONNECTIONS, Metrics
 from selam_agent.session.config import SessionConfig
@@ -25,6 +25,7 @@ from selam_agent.store import Key, KeyStore
 from selam_agent.wire import auth
 from selam_agent.wire.assemblyai import mapping
 from selam_agent.wire.assemblyai.door import Describe, FindAgent
+from selam_agent.wire.envelope import error_response
 from selam_agent.wire.json_socket import JsonSocket
 from selam_agent.wire.limits import Limits
 from selam_agent.wire.tokens import TemporaryTokens
@@ -97,6 +98,13 @@ class TwilioDoor:
             log.error("a call cannot be answered: there is no valid key of tier OWNER (twilio.key)")
             return _twiml("<Reject/>")
         chosen = {name: request.query[name] for name in CHOICES if request.query.get(name)}
+        try:
+            await self._described_as(key, chosen)
+        except SelamError as error:
+            # Twilio logs what it was answered; of a connection it would only log the end.
+            log.warning("a call cannot be answered: %s", error.message)
+            status = 400 if isinstance(error, ValidationError) else 503
+            return error_response(status, error.type, error.code, error.message)
         parameters = {**chosen, "token": self._tokens.create(key, expires_in_seconds=_TOKEN_S)}
         inside = "".join(
             f"<Parameter name={quoteattr(name)} value={quoteattr(value[:_MAX_PARAMETER])}/>"
@@ -142,9 +150,7 @@ class TwilioDoor:
         auth.check_tier(identity.key)
         if sum(each.started for each in self._calls.values()) >= self._settings.max_calls:
             raise SessionError("There are as many calls as there may be.", code="at_capacity", retryable=True)
-        owner, agent_id = identity.key.id, parameters.get("agent") or self._settings.agent or None
-        described = await self._session_object(owner, agent_id, parameters)
-        wishes = mapping.wishes(mapping.parse(described), self._packs)
+        agent_id, described, wishes = await self._described_as(identity.key, parameters)
         fixed: dict[str, Any] = {
             "output_format": "pcmu",
             "output_sample_rate": 8_000,
@@ -154,9 +160,24 @@ class TwilioDoor:
             "filled_tools": frozenset(),
         }
         config = SessionConfig(**{**wishes, **fixed}, playback="buffered", end_call=True)
-        session = self._registry.open(config, call, owner=owner)
+        session = self._registry.open(config, call, owner=identity.key.id)
         self._described(session.id, agent_id, described)
         return session
+
+    async def _described_as(
+        self, key: Key, parameters: Mapping[str, str]
+    ) -> tuple[str | None, dict[str, Any], dict[str, Any]]:
+        """Agent, session object and wishes of a call.
+
+        Raises:
+            ValidationError: there is no such agent, voice or language, or they do not go together.
+            SessionError: the agents cannot be read, or the voice's engine is missing.
+        """
+        agent_id = parameters.get("agent") or self._settings.agent or None
+        described = await self._session_object(key.id, agent_id, parameters)
+        wishes = mapping.wishes(mapping.parse(described), self._packs)
+        self._registry.check(wishes["voice"], wishes["language"])
+        return agent_id, described, wishes
 
     async def _session_object(
         self, owner: str, agent_id: str | None, parameters: Mapping[str, str]
