@@ -91,6 +91,7 @@ class Registry:
         owner: str,
         replaces: Session | None = None,
         session_id: str | None = None,
+        resume_token: str = "",
     ) -> Session:
         """Makes a session that starts at once; audio may be posted to it immediately.
 
@@ -100,6 +101,7 @@ class Registry:
             owner: id of the key that opened it.
             replaces: a session that ends first, without a ``session_ended``.
             session_id: of ``new_session_id``, where the client knows it already.
+            resume_token: of ``new_resume_token``, likewise.
 
         Raises:
             ValidationError: unknown voice, a language the voice does not speak, a text too long,
@@ -127,6 +129,7 @@ class Registry:
             outlet=outlet,
             house=self._house,
             meter=meter,
+            resume_token=resume_token,
         )
         if replaces is not None:
             replaces.replace()

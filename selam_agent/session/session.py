@@ -29,6 +29,11 @@ from selam_agent.session.translation import settle_translation
 CONTROLS = ("interrupt", "start_listening", "stop_listening", "pause", "resume")
 
 
+def new_resume_token() -> str:
+    """A token that no other session has."""
+    return token_urlsafe(24)
+
+
 class Session:
     """Made by the registry; all methods are for the event loop's thread and return at once."""
 
@@ -42,6 +47,7 @@ class Session:
         outlet: Outlet,
         house: House,
         meter: Meter,
+        resume_token: str = "",
     ) -> None:
         self.id = session_id
         self.owner = owner
@@ -56,7 +62,7 @@ class Session:
         self._outlet = outlet
         watch = None if house.watch is None else house.watch(session_id, owner)
         self._line = Line(outlet, signals=config.signals, decisions=config.decisions, record=watch)
-        self._renew_token()
+        self._renew_token(resume_token)
         self._inbox = Inbox()
         parts = assemble(house, session_id, config, speaker, self._line, self._inbox)
         self._toolbox = parts.toolbox
@@ -218,5 +224,5 @@ class Session:
         """Another session takes this one's place: it ends without ``session_ended``."""
         self._inbox.post(End("replaced", silently=True))
 
-    def _renew_token(self) -> None:
-        self._line.token = token_urlsafe(24) if self._resume_s else ""
+    def _renew_token(self, reserved: str = "") -> None:
+        self._line.token = (reserved or new_resume_token()) if self._resume_s else ""

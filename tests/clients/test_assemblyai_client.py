@@ -119,6 +119,20 @@ async def test_the_older_dialect_says_ready_at_once(app: App) -> None:
         await agent.end()
 
 
+async def test_the_older_dialect_resumes_by_the_token_of_its_only_ready(app: App) -> None:
+    async with connected(app.url, KEY, "/v1/realtime") as agent:
+        ready = await agent.wait("session.ready")
+        await agent.send("session.update", session={"tools": [TOOL]})
+        await agent.wait("session.updated")
+        agent.socket.transport.abort()
+    async with connected(app.url, f"Bearer {ready['resume_token']}", "/v1/realtime") as agent:
+        await agent.send("session.resume", session_id=ready["session_id"])
+        again = await agent.wait("session.ready", 2)
+        assert again["session_id"] == ready["session_id"]
+        assert again["resume_token"] not in ("", ready["resume_token"])
+        await agent.end()
+
+
 async def test_a_client_that_closes_politely_has_left(app: App) -> None:
     async with connected(app.url, KEY) as agent:
         session_id = (await agent.start())["session_id"]

@@ -31,7 +31,14 @@ class Door(Protocol):
         self, session_id: str, given: dict[str, Any], identity: Identity, *, legacy: bool
     ) -> Conversation: ...
 
-    def open(self, conversation: Conversation, outlet: ConversationOutlet, identity: Identity) -> Session: ...
+    def open(
+        self,
+        conversation: Conversation,
+        outlet: ConversationOutlet,
+        identity: Identity,
+        *,
+        resume_token: str,
+    ) -> Session: ...
 
     def resumable(self, session_id: str, identity: Identity, by: Connection) -> Conversation: ...
 
@@ -47,6 +54,8 @@ class Connection:
         self._identity = identity
         self._legacy = legacy
         self.session_id = session_id
+        # Of the session it may open, where the client was told before.
+        self.resume_token = ""
         self._conversation: Conversation | None = None
         self._outlet: ConversationOutlet | None = None
         self._early: list[bytes] = []
@@ -123,7 +132,9 @@ class Connection:
             raise AuthorizationError("A resume token opens no new session.", code="unauthorized")
         conversation = await self._door.describe(self.session_id, given, self._identity, legacy=self._legacy)
         outlet = ConversationOutlet(conversation, self.socket, self._session_over)
-        conversation.session = self._door.open(conversation, outlet, self._identity)
+        conversation.session = self._door.open(
+            conversation, outlet, self._identity, resume_token=self.resume_token
+        )
         self._conversation, self._outlet = conversation, outlet
         early, self._early = self._early, []
         for audio in early:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
@@ -19,6 +19,7 @@ from selam_agent.languages.packs import Packs
 from selam_agent.metrics import CONNECTIONS, Metrics
 from selam_agent.session.config import SessionConfig
 from selam_agent.session.registry import Registry, new_session_id
+from selam_agent.session.session import Session, new_resume_token
 from selam_agent.settings import Turns
 from selam_agent.store import KeyStore
 from selam_agent.wire import auth
@@ -29,9 +30,6 @@ from selam_agent.wire.assemblyai.narration import stamped
 from selam_agent.wire.json_socket import JsonSocket
 from selam_agent.wire.limits import Limits
 from selam_agent.wire.tokens import TOKEN_PREFIX, Identity, TemporaryTokens
-
-if TYPE_CHECKING:
-    from selam_agent.session.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +165,11 @@ class AssemblyAIDoor:
 
     def _ready_before(self, connection: Connection) -> dict[str, Any]:
         """The ``session.ready`` of the older dialect, which comes before the first update."""
-        return self._conversation(connection.session_id, {}, None, legacy=True).narration.ready("")
+        if self._turns.resume_s:
+            # No other session.ready follows that could tell it.
+            connection.resume_token = new_resume_token()
+        made = self._conversation(connection.session_id, {}, None, legacy=True)
+        return made.narration.ready(connection.resume_token)
 
     def _give_up(self, connection: Connection) -> None:
         if not connection.started:
@@ -228,8 +230,15 @@ class AssemblyAIDoor:
             legacy=legacy,
         )
 
-    def open(self, conversation: Conversation, outlet: ConversationOutlet, identity: Identity) -> Session:
-        """Opens its session. Raises ValidationError or SessionError."""
+    def open(
+        self,
+        conversation: Conversation,
+        outlet: ConversationOutlet,
+        identity: Identity,
+        *,
+        resume_token: str,
+    ) -> Session:
+        """Opens its session; an empty token: any. Raises ValidationError or SessionError."""
         config = SessionConfig(
             **conversation.wishes,
             playback="buffered",
@@ -237,7 +246,13 @@ class AssemblyAIDoor:
             signals=True,
             max_session_s=identity.max_session_s,
         )
-        session = self._registry.open(config, outlet, owner=identity.key.id, session_id=conversation.id)
+        session = self._registry.open(
+            config,
+            outlet,
+            owner=identity.key.id,
+            session_id=conversation.id,
+            resume_token=resume_token,
+        )
         if (longest_s := session.config.max_session_s) is not None:
             # The key may have a limit of its own.
             conversation.narration.ends_within(longest_s)
