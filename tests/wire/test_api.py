@@ -109,6 +109,10 @@ async def test_other_errors(app: App) -> None:
     cases: list[tuple[str, str, Any, int, str]] = [
         ("PATCH", "/v1/agents", None, 405, "method_not_allowed"),
         ("GET", "/v1/agents/x/y", None, 404, "not_found"),
+        ("POST", "/v1/webhook-subscriptions", {}, 404, "not_found"),
+        ("GET", "/v1/phone-numbers", None, 404, "not_found"),
+        ("PUT", "/v1/phone-numbers/+251911000000/agent", {}, 404, "not_found"),
+        ("POST", "/v1/calls", {}, 404, "not_found"),
         ("GET", "/v1/sessions/sess_unknown", None, 404, "session_not_found"),
         ("DELETE", "/v1/sessions/sess_unknown", None, 404, "session_not_found"),
         ("GET", "/v1/agents?limit=0", None, 422, "validation_error"),
@@ -117,12 +121,13 @@ async def test_other_errors(app: App) -> None:
         ("GET", "/v1/sessions?status=odd", None, 422, "validation_error"),
     ]
     for method, path, body, status, code in cases:
-        got, error, _ = await call(app, method, path, body)
+        got, error, headers = await call(app, method, path, body)
         assert (got, error["code"]) == (status, code), path
+        assert headers["X-Request-Id"] == error["request_id"] and "errors" in error
     assert (await call(app, "POST", "/v1/agents", raw=b"{"))[1]["code"] == "invalid_request"
 
 
-@pytest.mark.parametrize("path", ["/v1/agents", "/v1/sessions", "/v1/builtin-tools"])
+@pytest.mark.parametrize("path", ["/v1/agents", "/v1/sessions", "/v1/builtin-tools", "/v1/calls"])
 async def test_keys_are_asked_for(app: App, path: str) -> None:
     low = app.keys.create(Tier.PRO)[1]
     for key, status, code, detail in (

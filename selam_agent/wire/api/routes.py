@@ -27,7 +27,9 @@ from selam_agent.wire.tokens import TemporaryTokens
 
 log = logging.getLogger(__name__)
 
-PREFIXES = ("/v1/agents", "/v1/sessions", "/v1/token", "/v1/builtin-tools")
+# Routes of that API which we do not have: a client of it is told so in its own envelope.
+_ABSENT = ("/v1/webhook-subscriptions", "/v1/phone-numbers", "/v1/calls")
+PREFIXES = ("/v1/agents", "/v1/sessions", "/v1/token", "/v1/builtin-tools", *_ABSENT)
 DOCUMENT = "/openapi.json"
 # A database that takes longer is down; a recording of hours is served from a disk.
 _ANSWER_S = 60.0
