@@ -55,6 +55,10 @@ def parse_audio(data: object) -> AudioIn:
     fields = object_of(data, "audio_chunk")
     audio = fields.get("audio")
     if isinstance(audio, str):
+        if audio[:5].lower() == "data:":
+            # FileReader.readAsDataURL; a media type may have commas ("codecs=vp8,opus").
+            _, named, encoded = audio.partition(";base64,")
+            audio = encoded if named else audio
         try:
             audio = binascii.a2b_base64(audio, strict_mode=True)
         except (binascii.Error, ValueError):

@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from selam_agent.app import App
+from selam_agent.errors import ValidationError
+from selam_agent.wire.formats import parse_audio
 from tests.fakes import speech
 from tests.wire.doors import KEY, NAMESPACE, Client, Raw, raw, running
 
@@ -176,6 +178,26 @@ async def test_audio_payloads(app: App, payload: Any, code: str) -> None:
         await socket.emit("audio_chunk", payload)
         _, error = await socket.event()
         assert (error["type"], error["code"]) == ("validation_error", code)
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    ["audio/webm", "audio/webm;codecs=opus", "video/webm;codecs=vp8,opus", "AUDIO/wav", "", "text/plain"],
+)
+@given(pcm=st.binary(max_size=64))
+def test_a_data_url_is_the_audio_in_it(media_type: str, pcm: bytes) -> None:
+    url = f"data:{media_type};base64,{base64.b64encode(pcm).decode()}"
+    assert parse_audio({"audio": url}).data == pcm
+    assert parse_audio({"audio": url.replace("data:", "Data:", 1)}).data == pcm
+
+
+@pytest.mark.parametrize(
+    "audio", ["data:", "data:audio/webm,AAAA", "data:audio/webm;base64,AAA", "audio/webm;base64,AAAA"]
+)
+def test_what_is_no_data_url_of_base64(audio: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        parse_audio({"audio": audio})
+    assert refusal.value.code == "invalid_base64"
 
 
 @pytest.mark.parametrize("payload", ["interrupt", {"action": None}, {"action": "dance"}, {}])
