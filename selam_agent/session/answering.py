@@ -100,7 +100,11 @@ class Answering:
     def _enqueue(self, turn: PendingTurn) -> None:
         if len(self._waiting) >= _MAX_WAITING:
             self._emit_error(
-                SessionError("Too many turns wait for an answer; this one is dropped.", code="too_many_turns")
+                SessionError(
+                    "Too many turns wait for an answer; this one is dropped.",
+                    code="too_many_turns",
+                    retryable=True,
+                )
             )
             self._discard(turn)
             return

@@ -208,3 +208,16 @@ def test_a_paused_session_is_not_waited_for() -> None:
             assert it.outlet.all(events.SessionEnded)[0].reason == "shutdown"
 
     run(story())
+
+
+def test_a_turn_too_many_may_be_tried_again() -> None:
+    async def story() -> None:
+        async with call(stt=FakeTranscriber(["Hello."], delay=30)) as it:
+            await talk(it.session, TURN)
+            for number in range(20):
+                it.session.text_input(f"Number {number}.")
+            await it.until(events.ErrorEvent)
+            error = it.outlet.all(events.ErrorEvent)[0]
+            assert (error.code, error.retryable) == ("too_many_turns", True)
+
+    run(story())
