@@ -37,6 +37,7 @@ def build(settings: Settings, packs: Packs) -> Engines:
     Raises:
         SettingsError: an engine cannot be used, or would leave the machine and may not.
     """
+    catalog.check_allowed_names(settings)
     # The recogniser loads for seconds; a mistake in the other sections is told before.
     chat_model = catalog.build_chat_model(settings, packs)
     translator = catalog.build_translator(settings, packs, chat_model)

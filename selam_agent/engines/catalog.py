@@ -37,6 +37,7 @@ __all__ = [
     "build_synthesizers",
     "build_transcriber",
     "build_translator",
+    "check_allowed_names",
 ]
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,32 @@ _BUILT_IN: Final = {
     "tts": ("auto", "edge", "openai", "espeak"),
     "translation": ("auto", "llm"),
 }
+# The built-in ones that can send something off the machine.
+_LEAVING: Final = ("edge", "openai", "gpt_audio")
+
+
+def check_allowed_names(settings: Settings) -> None:
+    """Refuses names in ``privacy.allow`` that no engine has: misspelt, they would allow nothing.
+
+    Engines of others may go by another name than the settings give them; while one is in use, an
+    unknown name is only warned of.
+
+    Raises:
+        SettingsError: with the likeliest of the names.
+    """
+    built_in = {name for names in _BUILT_IN.values() for name in names} | {*_LEAVING}
+    installed = [name for kind in _BUILT_IN for name in _installed(kind)]
+    tts, stt = settings.tts, settings.stt
+    used = {stt.engine, settings.llm.engine, settings.translation.engine, tts.engine}
+    used |= {each.engine for each in stt.models.values()}
+    used |= {*tts.engines} if tts.engine == "auto" else set()
+    for name in settings.privacy.allow:
+        if name in built_in or name in installed:
+            continue
+        if used <= built_in:
+            near = difflib.get_close_matches(name, [*_LEAVING, *installed], n=1, cutoff=0.0)
+            raise SettingsError(f"privacy.allow: there is no engine {name!r}; did you mean {near[0]!r}?")
+        log.warning("privacy.allow: no built-in or installed engine is called %r", name)
 
 
 def build_transcriber(settings: Settings, chat_model: ChatModel | None = None) -> Transcriber:

@@ -225,6 +225,7 @@ async def _model(settings: Settings) -> list[Finding]:
 async def _voices(settings: Settings) -> list[Finding]:
     packs = language_packs.load(more=settings.server.voices_dir)
     try:
+        catalog.check_allowed_names(settings)
         engines = await asyncio.to_thread(catalog.build_synthesizers, settings)
     except SelamError as error:
         return [Finding("voices", "fail", error.message, _quoted(error.message))]

@@ -6,6 +6,7 @@ from types import ModuleType
 
 import pytest
 
+from selam_agent import app_engines
 from selam_agent.engines import catalog
 from selam_agent.engines.addresses import is_loopback
 from selam_agent.engines.llm_openai import OpenAIChatModel
@@ -156,6 +157,38 @@ async def test_what_leaves_the_machine_is_used_only_where_it_is_allowed(
 def test_a_refusal_names_the_line_that_changes_it(settings: dict, sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence):
         catalog.build_synthesizers(Settings.model_validate(settings))
+
+
+@pytest.mark.parametrize(
+    ("allowed", "meant"),
+    [("edg", "edge"), ("Edge", "edge"), ("gpt-audio", "gpt_audio"), ("openaI", "openai")],
+)
+def test_a_misspelt_engine_in_allow_is_refused(allowed: str, meant: str) -> None:
+    settings = Settings(privacy={"allow": ["openai", allowed]})
+    with pytest.raises(SettingsError, match=rf"privacy\.allow: .*{allowed!r}; did you mean {meant!r}"):
+        catalog.check_allowed_names(settings)
+    with pytest.raises(SettingsError, match=r"privacy\.allow"):
+        app_engines.build(settings, packs.load())
+
+
+def test_built_in_and_installed_engines_may_be_allowed(caplog: pytest.LogCaptureFixture) -> None:
+    allow = ["edge", "openai", "gpt_audio", "espeak", "whisper", "theirs"]
+    catalog.check_allowed_names(Settings(privacy={"allow": allow}))
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"tts": {"engine": "import:their_engines:TheirVoice"}},
+        {"tts": {"engines": ["import:their_engines:TheirVoice", "espeak"]}},
+        {"stt": {"models": {"so": "theirs"}}},
+        {"translation": {"engine": "theirs"}},
+    ],
+)
+def test_an_engine_of_others_may_go_by_its_own_name(settings: dict, caplog: pytest.LogCaptureFixture) -> None:
+    catalog.check_allowed_names(Settings.model_validate({**settings, "privacy": {"allow": ["cloud"]}}))
+    assert [record.levelname for record in caplog.records] == ["WARNING"] and "'cloud'" in caplog.text
 
 
 async def test_a_model_elsewhere_needs_leave() -> None:
