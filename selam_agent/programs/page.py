@@ -14,6 +14,7 @@ from selam_agent.programs.media import encode_mp3, outline, write_wav
 from selam_agent.programs.recording import Recording
 
 _POINT_MS = 40
+_FONT = "noto-sans-ethiopic-ethiopic-400-normal.woff2"
 
 
 def write_page(
@@ -56,6 +57,8 @@ def write_page(
     # "</" inside a script element would end it.
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
     template = resources.files("selam_agent.programs").joinpath("page.html").read_text(encoding="utf-8")
+    font = resources.files("selam_agent.wire").joinpath("web", "vendor", _FONT).read_bytes()
+    template = template.replace("ETHIOPIC", base64.b64encode(font).decode(), 1)
     page = folder / "index.html"
     page.write_text(template.replace("/*CONTENT*/null", text, 1), encoding="utf-8")
     return page
