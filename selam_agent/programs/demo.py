@@ -161,7 +161,8 @@ def _closing(
             soft_wrap=True,
         )
     console.print(f"Listen and look:  {page.resolve()}", soft_wrap=True)
-    tape = page.parent.joinpath(f"{reports[0]['name']}.tape")
-    console.print(f"Why it waited:    selam-agent replay {tape}", soft_wrap=True)
+    tape = page.parent / f"{reports[0]['name']}.tape"
+    if tape.is_file():
+        console.print(f"Why it waited:    selam-agent replay {tape}", soft_wrap=True)
     console.print("Talk to it:       make serve   (or: selam-agent serve)", soft_wrap=True)
     return 1 if failed else 0

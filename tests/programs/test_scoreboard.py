@@ -61,8 +61,12 @@ def test_lines_are_counted_in_the_language_they_are_spoken_in() -> None:
 
 
 def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, target: str) -> int:
-    async def calls(stories: object, console: object) -> tuple[list[tuple[None, dict[str, Any]]], str]:
-        return [(None, data) for data in REPORTS], "Built-in command recogniser"
+    async def calls(*_: object) -> tuple[list[tuple[None, dict[str, Any]]], str]:
+        names = ({"session_id": f"sess_{at}", "name": f"call-{at}"} for at in range(len(REPORTS)))
+        (tmp_path / "sess_0.tape").write_text("of the first call")
+        return [
+            (None, data | name) for data, name in zip(REPORTS, names, strict=True)
+        ], "Built-in command recogniser"
 
     monkeypatch.setattr(demo, "_calls", calls)
     monkeypatch.setattr(demo, "write_page", lambda *_, **__: tmp_path / "index.html")
@@ -73,6 +77,7 @@ def test_standard_output_is_the_scores_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert told(monkeypatch, tmp_path, "-") == 0
+    assert (tmp_path / "call-0.tape").read_text() == "of the first call"
     printed = capsys.readouterr()
     assert json.loads(printed.out) == {"languages": SCORES}
     assert "Synthetic voices" in printed.err and "make serve" in printed.err
@@ -81,7 +86,9 @@ def test_standard_output_is_the_scores_and_nothing_else(
 def test_a_file_has_the_calls_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert told(monkeypatch, tmp_path, str(tmp_path / "report.json")) == 0
     written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert written["languages"] == SCORES and written["calls"] == REPORTS
+    assert written["languages"] == SCORES
+    assert [each["turns"] for each in written["calls"]] == [each["turns"] for each in REPORTS]
+    assert written["calls"][0]["session_id"] == "sess_0"
 
 
 def test_which_stories_are_told() -> None:
