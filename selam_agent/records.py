@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _MAX_TURNS = 2_048
 _MAX_CHANGES = 256
 _MAX_EVENTS = 8_192
+_STORE_S = 10.0
 # The recogniser is asked every few frames while somebody speaks over the agent: the tape has that.
 _QUIET = frozenset({"listen"})
 _PUBLIC = {
@@ -78,13 +79,14 @@ class Records:
         while True:
             try:
                 await self.expire()
-            except SQLAlchemyError:
+            except (SQLAlchemyError, OSError):  # TimeoutError is one
                 log.exception("old session records could not be erased")
             await asyncio.sleep(3_600)
 
     async def delete(self, owner: str, session_id: str) -> bool:
-        """Erases all that is stored of an ended session; whether there was one."""
-        await self._store.flush()
+        """Erases all that is stored of an ended session; whether there was one. Raises TimeoutError."""
+        async with asyncio.timeout(_STORE_S):
+            await self._store.flush()
         if not await self._store.delete(owner, session_id):
             return False
         await self._files.delete([session_id])

@@ -13,6 +13,7 @@ log = logging.getLogger(__name__)
 
 # Pieces that wait to be written; one of audio is 640 kB.
 _MAX_WAITING: Final = 256
+_FLUSH_S: Final = 10.0
 _SUFFIXES: Final = {"tape": ".tape", "audio": ".wav"}
 _WAV_HEADER: Final = 44
 _RATE, _CHANNELS = 16_000, 2
@@ -46,9 +47,13 @@ class RecordFiles:
         return [kind for kind in _SUFFIXES if self.find(kind, session_id)]
 
     async def delete(self, session_ids: Iterable[str]) -> None:
-        """Erases every file of these sessions, also those that wait to be written."""
+        """Erases every file of these sessions, also those that wait to be written.
+
+        Raises TimeoutError when the disk is too slow for that.
+        """
         ids = list(session_ids)
-        await self.flush()
+        async with asyncio.timeout(_FLUSH_S):
+            await self.flush()
         await asyncio.to_thread(self._delete, ids)
 
     async def flush(self) -> None:
@@ -82,8 +87,10 @@ class RecordFiles:
             write = await self._waiting.get()
             try:
                 await asyncio.to_thread(write)
-            except OSError as error:
-                log.error("session records cannot be written: %s", error)
+            except (
+                Exception
+            ):  # the next piece may go well, and who waits for the queue must not wait for ever
+                log.exception("a piece of a session's record could not be written")
             finally:
                 self._waiting.task_done()
 

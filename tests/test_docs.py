@@ -198,10 +198,3 @@ def test_the_preambles_are_those_of_the_packs() -> None:
     assert shown == [packs.load()[code].preamble.strip() for code in ("en", "am", "ti", "so", "om")]
     now = datetime(2026, 11, 20, 11, tzinfo=ZoneInfo("Africa/Addis_Ababa"))
     assert f'"{spoken_now(now, packs.load()["am"])}"' in " ".join(PAGES["translation"].split())
-
-
-def test_settings_of_the_translation_page_are_accepted(tmp_path: Path) -> None:
-    for block in blocks("translation", "toml"):
-        path = tmp_path / "selam.toml"
-        path.write_text(block, encoding="utf-8")
-        load(path, environ={})

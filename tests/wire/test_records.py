@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import time
@@ -20,6 +21,7 @@ from selam_agent.app import App
 from selam_agent.client import AudioEnd, SelamClient
 from selam_agent.programs import replay
 from selam_agent.store import Tier
+from selam_agent.store_files import RecordFiles
 from tests.speech import spoken
 from tests.wire.doors import KEY, running
 
@@ -118,6 +120,17 @@ async def test_old_records_expire(app: App) -> None:
     await doors._records.expire()
     assert await doors._stored.get("key_environment", session_id) is None
     assert not doors._files.kinds(session_id)
+
+
+async def test_a_piece_that_cannot_be_written_does_not_stop_the_next(tmp_path: Path) -> None:
+    files = RecordFiles(tmp_path)
+    files.start()
+    files._later("sess_1", lambda: 1 // 0)
+    files.put_tape("sess_1", b"tape")
+    async with asyncio.timeout(10):
+        await files.flush()
+    assert files.kinds("sess_1") == ["tape"]
+    await files.aclose()
 
 
 async def test_nothing_is_kept_where_nothing_may_be(tmp_path: Path) -> None:
