@@ -17,6 +17,7 @@ from selam_agent.engines.llm_gpt_audio import GptAudioModel
 from selam_agent.errors import EngineError
 from selam_agent.ports import ChatItem, ChatModel, ChatRequest, Message, Speech, ToolCall, Usage
 from selam_agent.settings import GptAudio, Llm, Settings
+from tests.engines.loopback import serving
 
 SOUND = np.asarray(6000 * np.sin(np.arange(4_800) / 10), np.int16).tobytes()
 
@@ -75,14 +76,8 @@ class FakeServer:
 @pytest.fixture
 async def server():
     fake = FakeServer()
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", fake.handle)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    yield fake
-    await runner.cleanup()
+    async with serving("/v1/chat/completions", fake.handle) as fake.url:
+        yield fake
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from selam_agent.engines.llm_openai import OpenAIChatModel
 from selam_agent.errors import EngineError
 from selam_agent.ports import ChatModel, ChatRequest, Message, Text, ToolCall, Usage
 from selam_agent.settings import Llm
+from tests.engines.loopback import serving
 
 KEY = "sk-very-secret"
 Answer = Callable[[web.StreamResponse, web.Request], Awaitable[None]]
@@ -47,14 +48,8 @@ class FakeServer:
 @pytest.fixture
 async def server():
     fake = FakeServer()
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", fake.handle)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    yield fake
-    await runner.cleanup()
+    async with serving("/v1/chat/completions", fake.handle) as fake.url:
+        yield fake
 
 
 @contextlib.asynccontextmanager

@@ -15,6 +15,7 @@ from selam_agent.engines.tts_openai import OpenAISynthesizer
 from selam_agent.errors import EngineError
 from selam_agent.ports import Guarded, SpeechChunk, SynthesisRequest, Synthesizer
 from selam_agent.settings import Tts
+from tests.engines.loopback import serving
 
 KEY = "sk-very-secret"
 TONE = np.asarray(6000 * np.sin(np.arange(24_000) / 10), np.int16).tobytes()
@@ -71,14 +72,8 @@ class FakeServer:
 @pytest.fixture
 async def server():
     fake = FakeServer()
-    app = web.Application()
-    app.router.add_post("/v1/audio/speech", fake.handle)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    yield fake
-    await runner.cleanup()
+    async with serving("/v1/audio/speech", fake.handle) as fake.url:
+        yield fake
 
 
 @pytest.fixture
