@@ -7,8 +7,10 @@ espeak-ng has no Somali voice in any release. It does compile pronunciation rule
 The library keeps its state in globals. An :class:`EspeakLibrary` is therefore NOT thread-safe, and
 there can be only one per process: call it from one thread (three threads in one library end in
 SIGSEGV, and upstream agrees: espeak-ng issues 68, 495, 1527). Give it a worker process of its own.
-Samples are not reproducible inside one process (the library's noise source runs on), so compare
-durations and marks, never hashes.
+What is spoken depends on what this process spoke before: the library's random states and the phases of
+its wave generator run on, and initialising again does not set them back. The same words come with other
+samples, a per cent or so longer or shorter, so compare durations and marks, never hashes. Only a
+fresh process that speaks the same things in the same order gives the same samples.
 """
 
 from __future__ import annotations

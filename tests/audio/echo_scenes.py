@@ -184,7 +184,7 @@ def _interruptions(scene: Scene, echo: Wave, dbfs: float) -> tuple[Wave, list[tu
 
 
 def make(scene: Scene) -> Call:
-    """The call, the same for the same scene but for espeak's own noise source."""
+    """The call; the same for the same scene."""
     random = np.random.default_rng((scene.seed, LANGUAGES.index(scene.language)))
     sent = _spoken_by_agent(scene)
     active = np.sqrt(np.mean(sent[sent != 0] ** 2))

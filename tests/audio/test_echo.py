@@ -52,7 +52,7 @@ def tally(case: int) -> Tally:
 
 
 def test_the_agent_does_not_interrupt_itself() -> None:
-    # None in 1.25 minutes; espeak's own noise differs from run to run, so one is let pass.
+    # None in 1.25 minutes; a voice that speaks otherwise gives one at times, so one is let pass.
     assert tally(0).false <= 1
 
 

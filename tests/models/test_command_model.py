@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import tomllib
@@ -13,11 +14,11 @@ import pytest
 from faster_whisper import WhisperModel
 from numpy.typing import NDArray
 
-from selam_agent.engines.espeak_library import EspeakLibrary, WordMark
 from selam_agent.models import COMMAND_MODEL, phrases
 from selam_agent.train.book import LANGUAGES, read_book
 from selam_agent.train.decode import Decoder
 from selam_agent.train.unknown import UNSEEN
+from tests import espeak_afresh
 
 VOICES = Path(__file__).parents[2] / "voices"
 DECODING = json.loads((COMMAND_MODEL / "decoding.json").read_text(encoding="utf-8"))
@@ -28,32 +29,21 @@ def decoder() -> Decoder:
     return Decoder(COMMAND_MODEL)
 
 
-@pytest.fixture(scope="module")
-def espeak(tmp_path_factory: pytest.TempPathFactory) -> EspeakLibrary:
-    return EspeakLibrary(tmp_path_factory.mktemp("es"))
-
-
 def accepted(decoder: Decoder, audio: NDArray[np.float32]) -> str:
     heard = decoder.hear(audio)
     sure = heard.accepted(*(DECODING[f"{name}_threshold"] for name in ("log_prob", "no_speech", "spelling")))
     return heard.text if sure else ""
 
 
-def speak(espeak: EspeakLibrary, text: str, voice: str, rate: int, pitch: int) -> NDArray[np.float32]:
+@functools.cache
+def speak(text: str, voice: str, rate: int, pitch: int) -> NDArray[np.float32]:
     """16 kHz float32 with 0.3 s of silence on both sides."""
-    pcm: list[bytes] = []
-
-    def keep(item: bytes | WordMark) -> bool:
-        if isinstance(item, bytes):
-            pcm.append(item)
-        return True
-
-    espeak.speak(text, voice, rate=rate, pitch=pitch, end_pause=False, on_item=keep)
-    samples = np.frombuffer(b"".join(pcm), "<i2")
-    edge = np.zeros(espeak.sample_rate * 3 // 10, np.int16)
+    said = espeak_afresh.speak(text, voice, rate=rate, pitch=pitch, end_pause=False)
+    edge = np.zeros(said.sample_rate * 3 // 10, np.int16)
+    samples = np.frombuffer(said.pcm, "<i2")
     whole = np.concatenate([edge, samples, edge])[None]
     frame = av.AudioFrame.from_ndarray(whole, format="s16", layout="mono")
-    frame.sample_rate = espeak.sample_rate
+    frame.sample_rate = said.sample_rate
     resampler = av.AudioResampler(format="s16", layout="mono", rate=16000)
     parts = [f.to_ndarray()[0] for f in [*resampler.resample(frame), *resampler.resample(None)]]
     return np.concatenate(parts).astype(np.float32) / 32768
@@ -75,11 +65,9 @@ def test_it_knows_exactly_what_the_packs_say() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_phrase_in_the_products_own_voice(
-    decoder: Decoder, espeak: EspeakLibrary, language: str
-) -> None:
+def test_every_phrase_in_the_products_own_voice(decoder: Decoder, language: str) -> None:
     voice = first_voice(language)
-    heard = {text: accepted(decoder, speak(espeak, text, *voice)) for text in phrases()[language]}
+    heard = {text: accepted(decoder, speak(text, *voice)) for text in phrases()[language]}
     wrong = {text: got for text, got in heard.items() if got != text}
     assert len(wrong) <= 0.05 * len(heard), wrong
 
@@ -94,15 +82,13 @@ def test_every_phrase_in_the_products_own_voice(
         ("ti", ("ኣይፋል።", "ሰኑይ።")),
     ],
 )
-def test_two_phrases_in_one_breath(
-    decoder: Decoder, espeak: EspeakLibrary, language: str, said: tuple[str, str]
-) -> None:
+def test_two_phrases_in_one_breath(decoder: Decoder, language: str, said: tuple[str, str]) -> None:
     voice = first_voice(language)
-    audio = np.concatenate([speak(espeak, text, *voice)[:-2400] for text in said])  # 0.45 s between them
+    audio = np.concatenate([speak(text, *voice)[:-2400] for text in said])  # 0.45 s between them
     assert decoder.hear(audio).text == " ".join(said)
 
 
-def test_phrases_added_later_are_found_by_spelling(espeak: EspeakLibrary) -> None:
+def test_phrases_added_later_are_found_by_spelling() -> None:
     """The card has the figures; these are in the product's own voices."""
     chosen = {name: DECODING[name] for name in DECODING if name.endswith("_threshold")}
     with_them = Decoder(COMMAND_MODEL, UNSEEN, **chosen)
@@ -110,23 +96,23 @@ def test_phrases_added_later_are_found_by_spelling(espeak: EspeakLibrary) -> Non
     found = missed = invented = 0
     for language, texts in UNSEEN.items():
         for text in texts:
-            audio = speak(espeak, text, *first_voice(language))
+            audio = speak(text, *first_voice(language))
             found += with_them.hear(audio, language).text == text
             missed += accepted(without, audio) == ""
         for text in phrases()[language][:6]:
-            invented += with_them.hear(speak(espeak, text, *first_voice(language)), language).text in texts
+            invented += with_them.hear(speak(text, *first_voice(language)), language).text in texts
     assert found >= 15
     assert missed >= 15
     assert not invented
 
 
-def test_half_a_phrase_is_no_whole_one(decoder: Decoder, espeak: EspeakLibrary) -> None:
+def test_half_a_phrase_is_no_whole_one(decoder: Decoder) -> None:
     """What is recognised while the caller still speaks must not run ahead of the words."""
     whole = []
     for language in LANGUAGES:
         for text in phrases()[language]:
             if len(text.split()) > 2:
-                audio = speak(espeak, text, *first_voice(language))
+                audio = speak(text, *first_voice(language))
                 if accepted(decoder, audio[: len(audio) * 45 // 100]) == text:
                     whole.append(text)
     assert len(whole) <= 1, whole
@@ -143,21 +129,21 @@ def test_noise_and_silence_give_no_text(decoder: Decoder) -> None:
     assert [accepted(decoder, sound) for sound in sounds] == [""] * len(sounds)
 
 
-def test_the_margin_does_not_matter(espeak: EspeakLibrary) -> None:
+def test_the_margin_does_not_matter() -> None:
     """Short windows are why it is fast; the text must be that of a full 30 s window."""
-    audio = speak(espeak, "What is your name?", *first_voice("en"))
+    audio = speak("What is your name?", *first_voice("en"))
     margins = (0, 50, 150, 3000)
     texts = {Decoder(COMMAND_MODEL, margin_frames=margin).hear(audio).text for margin in margins}
     assert texts == {"What is your name?"}
 
 
-def test_stock_faster_whisper_transcribes_with_it(espeak: EspeakLibrary) -> None:
+def test_stock_faster_whisper_transcribes_with_it() -> None:
     model = WhisperModel(
         str(COMMAND_MODEL), device="cpu", compute_type="int8", cpu_threads=1, local_files_only=True
     )
     for language, text in (("en", "I need help."), ("am", "አመሰግናለሁ።"), ("so", "Fadlan ku celi.")):
         segments, info = model.transcribe(
-            speak(espeak, text, *first_voice(language)),
+            speak(text, *first_voice(language)),
             language=language,
             beam_size=1,
             temperature=0.0,

@@ -6,6 +6,9 @@ beginning and end.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,7 +18,7 @@ from numpy.typing import NDArray
 from selam_agent.audio.pcm import StreamResampler
 from selam_agent.engines.espeak_library import WordMark
 from selam_agent.ports import Pcm16
-from tests import speech
+from tests import espeak_afresh
 from tests.scenarios.dsl import LANGUAGES, Noise, Sound, lexicon
 
 RATE = 16_000
@@ -31,36 +34,35 @@ class Said:
     words: tuple[tuple[str, int, int], ...]
 
 
-@cache
 def say(text: str, language: str, variant: str = "m7", rate: int = 160, dbfs: float = -20.0) -> Said:
-    """Speaks with espeak-ng, in this process."""
-    library = speech._library()
-    _prepare()
-    parts: list[bytes] = []
-    marks: list[WordMark] = []
+    """Speaks with espeak-ng: the same samples every time, but within :func:`another_take`."""
+    return _say(text, language, variant, rate, dbfs, _TAKE.get())
 
-    def take(item: bytes | WordMark) -> bool:
-        if isinstance(item, bytes):
-            parts.append(item)
-        else:
-            marks.append(item)
-        return True
 
+@contextmanager
+def another_take() -> Iterator[None]:
+    """In here everything is spoken once more: other samples, other lengths by a percent or so."""
+    token = _TAKE.set(_TAKE.get() + 1)
+    try:
+        yield
+    finally:
+        _TAKE.reset(token)
+
+
+_TAKE = ContextVar("take", default=0)
+
+
+@cache
+def _say(text: str, language: str, variant: str, rate: int, dbfs: float, take: int) -> Said:
     base = "en-us" if language == "en" else language
-    library.speak(text, f"{base}+{variant}", rate=rate, on_item=take)
-    wave = StreamResampler(library.sample_rate, RATE).feed(np.frombuffer(b"".join(parts), np.int16))
+    said = espeak_afresh.speak(text, f"{base}+{variant}", rate=rate, take=take)
+    wave = StreamResampler(said.sample_rate, RATE).feed(np.frombuffer(said.pcm, np.int16))
     loud = np.flatnonzero(np.abs(wave.astype(np.int32)) > _SILENT * np.abs(wave.astype(np.int32)).max())
     first, last = int(loud[0]), int(loud[-1]) + 1
-    return Said(level(wave[first:last], dbfs), _spans(text, marks, first, last))
+    return Said(level(wave[first:last], dbfs), _spans(text, said.marks, first, last))
 
 
-@cache
-def _prepare() -> None:
-    # In the process that has just built the overlay Somali must not be the first voice.
-    speech._library().speak("a", "en-us", on_item=lambda item: True)
-
-
-def _spans(text: str, marks: list[WordMark], first: int, last: int) -> tuple[tuple[str, int, int], ...]:
+def _spans(text: str, marks: Sequence[WordMark], first: int, last: int) -> tuple[tuple[str, int, int], ...]:
     """The text's words, split at spaces, each from its first mark to the next word's."""
     starts: list[tuple[str, int | None]] = []
     at = 0
@@ -117,7 +119,7 @@ def background(noise: Noise, language: str, seconds: int = 8) -> Pcm16:
         for number, (other, variant) in enumerate(
             zip(LANGUAGES, ("f2", "m2", "f4", "m4", "f5"), strict=True)
         ):
-            voice = say(str(lexicon()[other]["open"]), other, variant, 170).pcm.astype(np.float64)
+            voice = _say(str(lexicon()[other]["open"]), other, variant, 170, -20.0, 0).pcm.astype(np.float64)
             crowd += np.roll(np.resize(voice, n), number * 9000)
         return level(crowd, noise.dbfs)
     if noise.kind == "hum":
@@ -134,9 +136,3 @@ def _coloured(rng: np.random.Generator, n: int, power: float) -> NDArray[np.floa
     spectrum = np.fft.rfft(rng.standard_normal(n))
     spectrum /= np.maximum(1.0, np.arange(spectrum.size)) ** power
     return np.asarray(np.fft.irfft(spectrum, n))
-
-
-def speak_anew() -> None:
-    """Forgets what was spoken: the next time it is spoken again."""
-    for each in (say, _prepare):
-        each.cache_clear()
