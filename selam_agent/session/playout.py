@@ -39,13 +39,9 @@ class _Report:
 class Playout:
     """The sending half of a reply. Times are ms of loop time, positions ms of the reply's audio."""
 
-    def __init__(
-        self, mode: Playback, lead_ms: float, send: Callable[[EncodedChunk, int, float], None]
-    ) -> None:
-        """``send`` gets each chunk when it is due, with its number and when it will be played."""
+    def __init__(self, mode: Playback, lead_ms: float) -> None:
         self._immediate = mode == "immediate"
         self._pacer = Pacer(mode, lead_ms=lead_ms)
-        self._send = send
         self._loop = asyncio.get_running_loop()
         self._chunks: asyncio.Queue[Item] = asyncio.Queue(_MAX_CHUNKS)
         # The end, or a mark, that came up for its turn before all that is to be played again was.
@@ -141,8 +137,11 @@ class Playout:
 
     # ------------------------------------------------------------ out
 
-    async def run(self) -> None:
-        """Sends everything; returns when the last of it has been played."""
+    async def run(self, send: Callable[[EncodedChunk, int, float], None]) -> None:
+        """Sends everything; returns when the last of it has been played.
+
+        ``send`` gets each chunk when it is due, with its number and when it will be played.
+        """
         while True:
             chunk = await self._next()
             if not isinstance(chunk, EncodedChunk):
@@ -166,7 +165,14 @@ class Playout:
             plays_at = self._pacer.plays_at(now)
             self._pacer.sent(now, chunk.samples * 1000 / chunk.sample_rate)
             self.sent += 1
-            self._send(chunk, self.sent - 1, plays_at)
+            send(chunk, self.sent - 1, plays_at)
+
+    def close(self) -> None:
+        """Nothing is sent any more: the audio is dropped. What was heard is still known."""
+        self._kept.clear()
+        self._again.clear()
+        while not self._chunks.empty():
+            self._chunks.get_nowait()
 
     async def _next(self) -> Item:
         while True:

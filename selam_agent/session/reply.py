@@ -90,7 +90,8 @@ class Reply:
         self._clock = asyncio.get_running_loop().time
         self.marks = Marks(begun=self._clock())
         self.spoken = SpokenText()
-        self._playout = Playout(config.playback, timings.lead_ms, self._send)
+        self._playout = Playout(config.playback, timings.lead_ms)
+        self._voicing: Voicing | None = None
         self._writing = Writing(
             items,
             turn_id=turn_id,
@@ -99,7 +100,6 @@ class Reply:
             deadline_s=timings.reply_deadline_s,
             marks=self.marks,
             emit=emit,
-            on_tools=self._tools_asked,
         )
         self._gate = self._writing.gate
         self._stopped = False
@@ -180,8 +180,23 @@ class Reply:
 
     async def _run(self) -> None:
         try:
+            await self._work()
+        except asyncio.CancelledError as cancelled:
+            # Before Python 3.13 the exception of a cancelled group holds the frame that holds it.
+            raise cancelled.with_traceback(None) from None
+        finally:
+            if not self._stopped:
+                heard = self.heard() if self._failed else self.spoken.heard(float("inf"))
+                self._close(interrupted=self._failed, heard=heard)
+            # Half a megabyte of audio is given back now, and not when the garbage collector comes round.
+            self._playout.close()
+            self._task = self._voicing = None
+            self._report(Over(self))
+
+    async def _work(self) -> None:
+        try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._writing.run())
+                group.create_task(self._writing.run(self._tools_asked))
                 group.create_task(self._speak())
                 group.create_task(self._let_out())
         except* SelamError as group_error:
@@ -189,11 +204,6 @@ class Reply:
         except* Exception as group_error:
             log.exception("reply %s failed", self.reply_id, exc_info=group_error)
             self._fail(EngineError("The reply could not be made.", code="reply_failed"))
-        finally:
-            if not self._stopped:
-                heard = self.heard() if self._failed else self.spoken.heard(float("inf"))
-                self._close(interrupted=self._failed, heard=heard)
-            self._report(Over(self))
 
     async def _speak(self) -> None:
         def chain(speaker: Speaker) -> Chain:
@@ -202,12 +212,12 @@ class Reply:
                 self._timings,
                 self._phrases,
                 due=self._gate,
-                left_ms=lambda: voicing.voiced_ms - self._playout.heard_ms(),
+                left_ms=self._left_ms,
                 on_fallback=self._on_fallback,
             )
 
         now = self._speaker
-        voicing = Voicing(now.pack, chain(now), self._config, self.spoken)
+        voicing = self._voicing = Voicing(now.pack, chain(now), self._config, self.spoken)
         fixed = isinstance(self._items, str)
         says = self._speaker.pack.says.values()
         while (fragment := await self._writing.fragments.get()) is not None:
@@ -266,7 +276,11 @@ class Reply:
 
     async def _let_out(self) -> None:
         await self._gate.wait()
-        await self._playout.run()
+        await self._playout.run(self._send)
+
+    def _left_ms(self) -> float:
+        """How much of what the voice has said was not played yet."""
+        return 0.0 if self._voicing is None else self._voicing.voiced_ms - self._playout.heard_ms()
 
     # ------------------------------------------------------------ what goes out
 

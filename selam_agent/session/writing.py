@@ -22,8 +22,7 @@ class Writing:
 
     ``items`` is the model's answer, or a fixed text; ``failed`` is said instead when the model fails
     before its first word. ``fragments`` ends with None; ``Speech`` is the model's own; ``Asked`` is where
-    the model asked for tools, which ``on_tools`` is told at once, and ``Language`` where what follows is
-    in another language.
+    the model asked for tools, and ``Language`` where what follows is in another language.
     """
 
     def __init__(
@@ -36,7 +35,6 @@ class Writing:
         deadline_s: float,
         marks: Marks,
         emit: Callable[[events.Event], None],
-        on_tools: Callable[[], None],
     ) -> None:
         self._items = items
         self._turn_id = turn_id
@@ -45,7 +43,6 @@ class Writing:
         self._deadline_s = deadline_s
         self._marks = marks
         self._emit = emit
-        self._on_tools = on_tools
         self._clock = asyncio.get_running_loop().time
         self._gate = asyncio.Event()
         # Told when the gate opens: a guess that nobody hears warns nobody.
@@ -84,12 +81,15 @@ class Writing:
             self._respond()
         self._closed = True
 
-    async def run(self) -> None:
-        """Writes. A model that fails is an ``error`` event, not an exception."""
+    async def run(self, on_tools: Callable[[], None]) -> None:
+        """Writes. A model that fails is an ``error`` event, not an exception.
+
+        ``on_tools`` is told at once when the model asks for tools.
+        """
         fragmenter = Fragmenter()
         try:
             async with asyncio.timeout(self._deadline_s):
-                await self._write_items(fragmenter)
+                await self._write_items(fragmenter, on_tools)
                 if not self.text.strip():
                     raise EngineError("The language model said nothing.", code="llm_empty")
         except (EngineError, TimeoutError) as error:
@@ -107,7 +107,7 @@ class Writing:
         self._complete = True
         self._respond_if_complete()
 
-    async def _write_items(self, fragmenter: Fragmenter) -> None:
+    async def _write_items(self, fragmenter: Fragmenter, on_tools: Callable[[], None]) -> None:
         if isinstance(self._items, str):
             await self._write(self._items, fragmenter)
             return
@@ -129,7 +129,7 @@ class Writing:
                         await self.fragments.put(fragment)
                     await self.fragments.put(item)
                 elif isinstance(item, Asked):
-                    self._on_tools()
+                    on_tools()
                     await self.fragments.put(item)
                 elif isinstance(item, Caution):
                     if self._gate.is_set():
