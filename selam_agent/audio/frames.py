@@ -32,6 +32,11 @@ class Framer:
         self._rest = pcm[whole:].copy()
         return pcm[:whole].reshape(-1, FRAME_SAMPLES)
 
+    @property
+    def held(self) -> int:
+        """How many samples are carried."""
+        return len(self._rest)
+
     def reset(self) -> None:
         """Forgets what was carried."""
         self._rest = empty()

@@ -11,6 +11,7 @@ Frames and times in (audio time, ms), actions out; no clock.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal
@@ -134,6 +135,21 @@ class BargeIn:
     @property
     def _word_ms(self) -> int:
         return max(WORD_MS, self.settings.hold_ms)
+
+    @property
+    def frames_to_action(self) -> float:
+        """At least so many more frames come before ``frame`` returns an action, whatever is in them."""
+        if self.settings.mode == "off":
+            return math.inf
+        if self.settings.mode == "semantic":
+            if self._last_voiced_ms is not None:
+                return 1
+            return math.ceil(min(self.settings.hold_ms, self.settings.speech_ms, self._word_ms) / FRAME_MS)
+        return self.frames_to(self.settings.interrupt_frames * FRAME_MS)
+
+    def frames_to(self, voiced_ms: int) -> int:
+        """At least so many more frames come before there is so much voiced speech in this run."""
+        return math.ceil((voiced_ms - self._voiced_ms - _BRIDGED_MS) / FRAME_MS)
 
     def frame(
         self, voiced: bool, at_ms: int, *, speech: bool = True, trusted: bool = True, may_hold: bool = True

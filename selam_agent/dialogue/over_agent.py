@@ -7,6 +7,7 @@ agent almost from its first word.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from selam_agent.dialogue.bargein import Action, BargeIn, BargeInSettings
@@ -79,6 +80,14 @@ class OverAgent:
     def undecided(self) -> bool:
         """Whether the agent is held, or an answer of the recogniser is outstanding."""
         return self._barge_in.undecided
+
+    @property
+    def frames_to_decision(self) -> float:
+        """At least so many more frames come before one of them decides anything."""
+        if not self.audible:
+            return math.inf
+        by_energy = self._barge_in.frames_to(self._settings.interrupt_frames * FRAME_MS)
+        return min(self._barge_in.frames_to_action, by_energy)
 
     # ------------------------------------------------------------ what happens
 

@@ -39,6 +39,8 @@ from selam_agent.dialogue.utterance import Patience, Utterance
 # Speech starts when 3 of the last 5 frames are voiced: a click is one or two frames long.
 ONSET_VOICED = 3
 ONSET_WINDOW = 5
+# Of audio that may wait for a decision: what is shown of it (interim words, levels) is this late at most.
+MOST_FRAMES = 5
 
 
 class TurnTaker:
@@ -85,6 +87,20 @@ class TurnTaker:
             if utterance is not None:
                 oldest = min(oldest, utterance.start_ms)
         return max(0, oldest)
+
+    @property
+    def frames_to_decision(self) -> int:
+        """At least so many more frames come before one of them decides anything, whatever is in them.
+
+        So many may be fed at once, when the last of them has arrived: nothing is decided later for it.
+        """
+        bound = self._over_agent.frames_to_decision
+        if self._open is not None:
+            bound = min(bound, self._patience.frames_to_end(self._open, self._audio_ms))
+        if self._open is None or self._open.guessed:
+            # A full window drops its oldest frame for the next.
+            bound = min(bound, ONSET_VOICED - sum(list(self._recent)[1 - ONSET_WINDOW :]))
+        return max(1, int(min(bound, MOST_FRAMES)))
 
     @property
     def next_deadline(self) -> float | None:

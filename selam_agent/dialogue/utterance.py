@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from selam_agent.dialogue.completeness import Ending, LearnedPause, wait_ms
-from selam_agent.dialogue.decisions import Commit, CommitReason, Speculate, TurnSettings
+from selam_agent.dialogue.decisions import FRAME_MS, Commit, CommitReason, Speculate, TurnSettings
 
 # Of voiced speech: one word or two.
 SHORT_MS = 600
@@ -111,13 +112,35 @@ class Patience:
 
     def wait_ms(self, ending: Ending) -> int:
         """Silence that ends a turn with such an ending."""
+        return self._wait_ms(ending, self._pauses.value)
+
+    def frames_to_end(self, utterance: Utterance, now_ms: int) -> int:
+        """At least so many more frames come before silence, or its length, decides about it."""
+        settings = self.settings
+        # What it has said may yet become long enough, or a turn; its words change only between frames.
+        endings = (utterance.ending, utterance.likely_ending)
+        enough = [self.wait_ms(each) for each in endings]
+        # After more speech, when what was learned of it has changed.
+        least = [self._wait_ms(each, None) for each in endings]
+        if settings.speculate_ms is not None and not utterance.guessed:
+            enough.append(settings.speculate_ms)
+        if not utterance.counts:
+            enough.append(settings.sound_over_ms)
+        left_ms = (
+            min(enough) - utterance.silence_ms(now_ms),
+            min(least),
+            utterance.start_ms + settings.max_utterance_ms - now_ms,
+        )
+        return math.ceil(min(left_ms) / FRAME_MS)
+
+    def _wait_ms(self, ending: Ending, learned_pause_ms: float | None) -> int:
         settings = self.settings
         return wait_ms(
             ending,
             complete=settings.complete_ms,
             unknown=settings.unknown_ms,
             incomplete=settings.incomplete_ms,
-            learned_pause_ms=self._pauses.value,
+            learned_pause_ms=learned_pause_ms,
             min_silence=settings.min_silence_ms,
             max_silence=settings.max_silence_ms,
             limit=settings.silence_limit_ms,

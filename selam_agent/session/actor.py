@@ -81,8 +81,9 @@ class Actor:
             self._announce()
             while self._ending is None:
                 self._arm()
+                self._inbox.patience_ms = self._listening.patience_ms
                 message = await self._inbox.next()
-                if isinstance(message, Heard):
+                if isinstance(message, list):
                     await self._heard(message)
                 else:
                     self._handle(message)
@@ -173,10 +174,10 @@ class Actor:
 
     # ------------------------------------------------------------ what happens
 
-    async def _heard(self, message: Heard) -> None:
-        self._life.last_packet = message.arrived
+    async def _heard(self, packets: list[Heard]) -> None:
+        self._life.last_packet = packets[-1].arrived
         discard = self._life.waiting or self._replies.protected
-        received_s = await self._listening.hear(message, discard=discard)
+        received_s = await self._listening.hear(packets, discard=discard)
         self.received_s += received_s
         self._meter.add(received_s)
         try:

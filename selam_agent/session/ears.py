@@ -6,12 +6,12 @@ Audio time is counted in whole 20 ms frames, in step with the turn-taker.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from selam_agent.audio.containers import InputDecoder, sniff
-from selam_agent.audio.frames import Framer
+from selam_agent.audio.frames import FRAME_SAMPLES, Framer
 from selam_agent.audio.vad import VoiceGate
 from selam_agent.dialogue.decisions import FRAME_MS
 from selam_agent.errors import AudioError
@@ -50,6 +50,11 @@ class Ears:
     def recorder(self) -> bool:
         """Whether the client sends a recorder's container."""
         return self._decoder.is_container
+
+    @property
+    def held_ms(self) -> float:
+        """How much was heard that does not fill a frame yet."""
+        return self._framer.held * 1000 / SAMPLE_RATE
 
     @property
     def too_quiet_ms(self) -> int:
@@ -99,10 +104,19 @@ class Ears:
             )
         self._received_s += seconds
 
-    def listen(self, pcm: Pcm16, arrived_ms: float) -> Iterator[list[tuple[bool, bool]]]:
-        """Yields of each frame whether it is voiced, or a word's fading end; at most a second at a time."""
-        frames = self._framer.push(pcm)
-        begun_ms = arrived_ms - len(frames) * FRAME_MS
+    def listen(self, pieces: Sequence[tuple[Pcm16, float]]) -> Iterator[list[tuple[bool, bool, float]]]:
+        """Yields of each frame whether it is voiced, or a word's fading end, and when it had arrived (ms).
+
+        Args:
+            pieces: int16 [n] at 16 kHz, and when each arrived (ms).
+
+        Returns at most a second at a time, and less where that much would take too long.
+        """
+        arrivals = self._arrivals(pieces)
+        frames = self._framer.push(
+            pieces[0][0] if len(pieces) == 1 else np.concatenate([p for p, _ in pieces])
+        )
+        begun_ms = pieces[-1][1] - len(frames) * FRAME_MS
         size = _GUARDED_SLICE_FRAMES if self._room.echoes else _SLICE_FRAMES
         for first in range(0, len(frames), size):
             part = frames[first : first + size]
@@ -110,15 +124,24 @@ class Ears:
             heard = self._gate.feed(clean)
             self._kept.append((self._next_ms, heard.audio))
             self._next_ms += len(part) * FRAME_MS
-            verdicts = [(each.voiced, each.fading) for each in heard.frames]
-            if suspect is not None:
-                verdicts = [
-                    (False, False) if is_echo else verdict
-                    for verdict, is_echo in zip(verdicts, suspect.tolist(), strict=True)
-                ]
-            self._loudest = max(self._loudest, *(each.rms for each in heard.frames))
-            self._any_voiced = self._any_voiced or any(voiced for voiced, _ in verdicts)
+            echo = None if suspect is None else suspect.tolist()
+            verdicts = []
+            for number, each in enumerate(heard.frames):
+                mine = echo is None or not echo[number]
+                verdicts.append((each.voiced and mine, each.fading and mine, arrivals[first + number]))
+                self._loudest = max(self._loudest, each.rms)
+                self._any_voiced = self._any_voiced or (each.voiced and mine)
             yield verdicts
+
+    def _arrivals(self, pieces: Sequence[tuple[Pcm16, float]]) -> list[float]:
+        """When the last sample of each frame that is whole by now arrived."""
+        arrivals: list[float] = []
+        samples = self._framer.held
+        for pcm, arrived in pieces:
+            samples += len(pcm)
+            whole, samples = divmod(samples, FRAME_SAMPLES)
+            arrivals += [arrived] * whole
+        return arrivals
 
     def take(self, start_ms: int, end_ms: int) -> Pcm16:
         """The audio between two audio times, as far as it is kept: int16 [n]."""

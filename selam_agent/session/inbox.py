@@ -39,19 +39,27 @@ _MAX_BYTES = 8 << 20
 
 
 class Inbox:
-    """Whoever has something for a session puts it here; only the actor takes it out."""
+    """Whoever has something for a session puts it here; only the actor takes it out.
+
+    Audio that can decide nothing yet does not wake the actor: it waits until there is as much of it as
+    ``patience_ms`` says, or until something else comes.
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[Message] = deque()
         self._bytes = 0
+        self._audio_ms = 0.0
+        # How many of those that wait are no audio.
+        self._others = 0
+        self.patience_ms = 0.0
         # What the actor sleeps on; an asyncio.Event would cost a future and a queue of its own each time.
         self._sleeper: asyncio.Future[None] | None = None
 
     def post(self, message: Message) -> None:
         """For what is bounded by itself: reports of replies and engines, timers, the end."""
         self._waiting.append(message)
-        if self._sleeper is not None and not self._sleeper.done():
-            self._sleeper.set_result(None)
+        self._others += 1
+        self._wake()
 
     def post_bounded(self, message: Message) -> None:
         """For what a client sends. Raises SessionError when there is too much of it."""
@@ -61,19 +69,22 @@ class Inbox:
 
     def post_audio(self, message: Heard) -> None:
         """Raises AudioError when more audio waits than may."""
-        if len(self._waiting) >= _MAX_MESSAGES or self._bytes + len(message.data) > _MAX_BYTES:
+        size = len(message.data)
+        if len(self._waiting) >= _MAX_MESSAGES or self._bytes + size > _MAX_BYTES:
             raise AudioError(
-                f"Audio arrives faster than it can be worked through; "
-                f"{len(message.data)} bytes were refused.",
+                f"Audio arrives faster than it can be worked through; {size} bytes were refused.",
                 code="audio_rate_violation",
                 retryable=True,
             )
-        self._bytes += len(message.data)
-        self.post(message)
+        self._bytes += size
+        self._audio_ms += message.at_most_ms
+        self._waiting.append(message)
+        if self._audio_ms >= self.patience_ms:
+            self._wake()
 
-    async def next(self) -> Message:
-        """The oldest message, when there is one."""
-        while not self._waiting:
+    async def next(self) -> Message | list[Heard]:
+        """The oldest message, when there is one; of audio as much as may wait, one packet at least."""
+        while not self._others and (not self._waiting or self._audio_ms < self.patience_ms):
             self._sleeper = asyncio.get_running_loop().create_future()
             try:
                 await self._sleeper
@@ -81,8 +92,24 @@ class Inbox:
                 self._sleeper = None
         message = self._waiting.popleft()
         if isinstance(message, Heard):
-            self._bytes -= len(message.data)
+            return self._audio(message)
+        self._others -= 1
         return message
+
+    def _audio(self, first: Heard) -> list[Heard]:
+        packets, ms = [first], first.at_most_ms
+        waiting = self._waiting
+        while ms < self.patience_ms and waiting and isinstance(packet := waiting[0], Heard):
+            packets.append(packet)
+            ms += packet.at_most_ms
+            waiting.popleft()
+        self._bytes -= sum(len(each.data) for each in packets)
+        self._audio_ms = sum(each.at_most_ms for each in waiting if isinstance(each, Heard))
+        return packets
+
+    def _wake(self) -> None:
+        if self._sleeper is not None and not self._sleeper.done():
+            self._sleeper.set_result(None)
 
     @property
     def has_end(self) -> bool:

@@ -6,11 +6,12 @@ Owned and called by the session's actor only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from selam_agent import events
 from selam_agent.dialogue import decisions
 from selam_agent.dialogue.completeness import Ending
+from selam_agent.dialogue.decisions import FRAME_MS
 from selam_agent.dialogue.interruption import Verdict, asks, judge
 from selam_agent.errors import SelamError
 from selam_agent.events_signals import SpeechStarted, SpeechStopped, SpokenOver
@@ -76,37 +77,52 @@ class Listening:
         self._ears.set_threshold(config.vad_threshold)
         self.turns.reconfigure(turn_settings(self._settings.turns, config))
 
-    async def hear(self, message: Heard, *, discard: bool) -> float:
+    @property
+    def patience_ms(self) -> float:
+        """How much audio may wait before it is to be heard: none of it can decide anything."""
+        if self._ears.recorder or self._config.input_level:
+            return 0.0
+        return self.turns.frames_to_decision * FRAME_MS - self._ears.held_ms
+
+    async def hear(self, packets: Sequence[Heard], *, discard: bool) -> float:
         """Audio has arrived. With ``discard`` only the stream's state goes on. Returns its seconds."""
         samples = 0
-        try:
-            # A recorder's stream is decoded even when nobody listens: its state must go on.
-            pcm = await self._decode(message)
-            samples = len(pcm)
-            if not self.on or discard or not samples:
-                return samples / SAMPLE_RATE
-            self._ears.admit(pcm, message.arrived)
-        except SelamError as error:
-            self._emit(events.ErrorEvent.of(error))
-            return samples / SAMPLE_RATE
-        self.turns.known.recorder = self._ears.recorder
-        arrived = message.arrived * 1000
-        for number, verdicts in enumerate(self._ears.listen(pcm, arrived)):
+        pieces: list[tuple[Pcm16, float]] = []
+        for packet in packets:
+            try:
+                # A recorder's stream is decoded even when nobody listens: its state must go on.
+                pcm = await self._decode(packet)
+                samples += len(pcm)
+                if not self.on or discard or not len(pcm):
+                    continue
+                self._ears.admit(pcm, packet.arrived)
+                pieces.append((pcm, packet.arrived * 1000))
+            except SelamError as error:
+                self._emit(events.ErrorEvent.of(error))
+        if pieces:
+            await self._listen(pieces)
+        return samples / SAMPLE_RATE
+
+    async def _listen(self, pieces: Sequence[tuple[Pcm16, float]]) -> None:
+        turns = self.turns
+        turns.known.recorder = self._ears.recorder
+        for number, heard in enumerate(self._ears.listen(pieces)):
             if number:
                 # Long audio is worked through in slices; other sessions go in between.
                 await asyncio.sleep(0)
-            self.turns.known.trusted = self._room.trusted
-            self.turns.known.echo_suspected = self._room.suspected
-            for voiced, fading in verdicts:
-                self.act(self.turns.frame(voiced, arrived, fading=fading))
+            turns.known.trusted = self._room.trusted
+            turns.known.echo_suspected = self._room.suspected
+            for voiced, fading, arrived in heard:
+                if made := turns.frame(voiced, arrived, fading=fading):
+                    self.act(made)
             self._mind_speech()
-            self._ears.forget_before(self.turns.keep_from_ms)
+            self._ears.forget_before(turns.keep_from_ms)
+        arrived = pieces[-1][1]
         self._taping.at(arrived)
         self._ask_interim()
         self._mind_silence()
         self._warn_if_quiet()
-        self._tell_level(message.arrived)
-        return samples / SAMPLE_RATE
+        self._tell_level(arrived / 1000)
 
     async def _decode(self, message: Heard) -> Pcm16:
         audio = (message.data, message.format, message.sample_rate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -21,6 +22,15 @@ class Heard:
     format: str
     sample_rate: int
     arrived: float
+
+    @property
+    def at_most_ms(self) -> float:
+        """How much raw audio it holds, when it is that; ``inf`` for a file."""
+        samples = _SAMPLES_PER_BYTE.get(self.format)
+        return math.inf if samples is None else len(self.data) * samples * 1000 / self.sample_rate
+
+
+_SAMPLES_PER_BYTE = {"pcm16": 0.5, "pcmu": 1.0, "pcma": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
