@@ -28,6 +28,14 @@ _NOISE_LEVEL: Final = 2
 _BLOCK_BYTES: Final = SAMPLE_RATE // 100 * 2
 _FRAME_BYTES: Final = FRAME_SAMPLES * 2
 
+# A line that has been this quiet (RMS of the raw frame; −50 dBFS, and a sixth of the threshold) for half a
+# second needs no suppression: what level 2 leaves of steady noise is a quarter, after a second and for ever
+# (white 0.25, pink 0.18; ``tests/audio/test_vad.py``), and speech wakes it long before it is loud enough.
+_QUIET: Final = 104.0
+_QUIET_SHARE: Final = 1 / 6
+_RESTS_AFTER: Final = 500 // FRAME_MS
+_LEFT: Final = 0.25
+
 _VOICED_OVER_FLOOR: Final = 3.0
 _QUIET_SPEECH_OVER_FLOOR: Final = 10 ** (10 / 20)
 # A run of speech survives gaps this long.
@@ -140,8 +148,9 @@ class VoiceGate:
     """
 
     def __init__(self, vad_threshold: float = 600, mode: int = 2, denoise: Denoise = "vad") -> None:
-        self._threshold = float(vad_threshold)
         self._denoise = denoise
+        self._set(vad_threshold)
+        self._quiet_for = 0
         self._vad: Any = webrtcvad.Vad(mode)
         self._suppressor: Any = None if denoise == "off" else AudioProcessor(0, _NOISE_LEVEL)
         self._floor = FloorTracker()
@@ -154,8 +163,12 @@ class VoiceGate:
 
     def set_threshold(self, vad_threshold: float) -> None:
         """From the next frame on; the evidence of a too quiet talker starts afresh."""
-        self._threshold = float(vad_threshold)
+        self._set(vad_threshold)
         self._quiet_frames = self._voiced_frames = self._most_quiet_frames = 0
+
+    def _set(self, vad_threshold: float) -> None:
+        self._threshold = float(vad_threshold)
+        self._quiet = min(_QUIET, self._threshold * _QUIET_SHARE)
 
     @property
     def too_quiet_ms(self) -> int:
@@ -170,23 +183,42 @@ class VoiceGate:
     def feed(self, frames: Pcm16) -> Heard:
         """int16 [n, 320] at 16 kHz, n ≥ 0 → the verdict on each."""
         frames = np.ascontiguousarray(frames)
-        data, suppressed = frames.tobytes(), frames
-        loudness = levels = _rms(frames)
-        if self._suppressor is not None:
-            data = self._suppress(data)
-            suppressed = np.frombuffer(data, np.int16).reshape(frames.shape)
-            levels = _rms(suppressed)
-        is_speech, update = self._vad.is_speech, self._floor.update
+        data, rest = frames.tobytes(), self._rests
+        suppressed: list[bytes] = []
         verdicts: list[FrameVerdict] = []
-        for number, (rms, level) in enumerate(zip(loudness, levels, strict=True)):
-            floor = update(level)
-            speech = is_speech(data[number * _FRAME_BYTES : (number + 1) * _FRAME_BYTES], SAMPLE_RATE)
+        for number, rms in enumerate(_rms(frames)):
+            if rest(rms):
+                verdicts.append(self._resting(rms))
+                continue
+            clean, level = data[number * _FRAME_BYTES : (number + 1) * _FRAME_BYTES], rms
+            if self._suppressor is not None:
+                clean = self._suppress(clean)
+                level = _rms(np.frombuffer(clean, np.int16)[None])[0]
+                suppressed.append(clean)
+            floor = self._floor.update(level)
+            speech = self._vad.is_speech(clean, SAMPLE_RATE)
             loud = rms >= self._threshold
             voiced = speech and loud and level >= _VOICED_OVER_FLOOR * floor
             quiet = speech and not loud and level >= _QUIET_SPEECH_OVER_FLOOR * floor
             self._follow_quiet(voiced, quiet)
             verdicts.append(FrameVerdict(voiced, self._fades(voiced, level, floor), rms, level, floor))
-        return Heard(suppressed if self._denoise == "all" else frames, verdicts)
+        if self._denoise == "all":
+            frames = np.frombuffer(b"".join(suppressed), np.int16).reshape(frames.shape)
+        return Heard(frames, verdicts)
+
+    def _rests(self, rms: float) -> bool:
+        """Whether this frame is so quiet, and those before it were, that nobody needs to look closer."""
+        if rms >= self._quiet:
+            self._quiet_for = 0
+            return False
+        self._quiet_for += 1
+        return self._quiet_for > _RESTS_AFTER and self._denoise == "vad"
+
+    def _resting(self, rms: float) -> FrameVerdict:
+        level = rms * _LEFT
+        floor = self._floor.update(level)
+        self._follow_quiet(voiced=False, quiet=False)
+        return FrameVerdict(False, self._fades(False, level, floor), rms, level, floor)
 
     def _fades(self, voiced: bool, level: float, floor: float) -> bool:
         if voiced:
@@ -199,11 +231,9 @@ class VoiceGate:
             return level >= max(_VOICED_OVER_FLOOR * floor, _FADING_SHARE * self._loudest)
         return False
 
-    def _suppress(self, data: bytes) -> bytes:
+    def _suppress(self, frame: bytes) -> bytes:
         process = self._suppressor.Process10ms
-        return b"".join(
-            [process(data[first : first + _BLOCK_BYTES]).audio for first in range(0, len(data), _BLOCK_BYTES)]
-        )
+        return bytes(process(frame[:_BLOCK_BYTES]).audio + process(frame[_BLOCK_BYTES:]).audio)
 
     def _follow_quiet(self, voiced: bool, quiet: bool) -> None:
         if voiced or quiet:

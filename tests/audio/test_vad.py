@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import wave
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,6 +141,54 @@ def test_pieces_do_not_matter() -> None:
     gate = VoiceGate()
     parts = [gate.feed(said[at : at + 3]).voiced for at in range(0, len(said), 3)]
     assert np.array_equal(np.concatenate(parts), whole.voiced)
+
+
+class Counting:
+    """A suppressor that says how often it was used."""
+
+    def __init__(self, real: Any) -> None:
+        self.real = real
+        self.blocks = 0
+
+    def Process10ms(self, block: bytes) -> Any:  # noqa: N802
+        self.blocks += 1
+        return self.real.Process10ms(block)
+
+
+@pytest.mark.parametrize("dbfs", [-75, -62, -54])
+def test_a_quiet_line_is_not_suppressed_and_decided_as_if_it_were(dbfs: float) -> None:
+    said = at_level(speech(), -24)
+    quiet = np.zeros(4 * 16_000)
+    call = np.concatenate((quiet, said, quiet, said[: 2 * 16_000], quiet))
+    call += at_level(noise(len(call) / 16_000), dbfs)
+    gate, always = VoiceGate(), VoiceGate()
+    gate._suppressor = counting = Counting(gate._suppressor)
+    # A line on which nothing is quiet.
+    always._quiet = 0.0
+    rests, works = hear(call, gate), hear(call, always)
+    assert counting.blocks < 2 * 0.6 * len(works.frames)
+    assert np.mean(rests.voiced != works.voiced) < 0.002
+    assert np.mean(rests.fading != works.fading) < 0.005
+
+
+@pytest.mark.parametrize("denoise", ["all", "off"])
+def test_only_a_suppressor_that_decides_may_rest(denoise: str) -> None:
+    gate = VoiceGate(denoise=denoise)  # type: ignore[arg-type]
+    heard = hear(at_level(noise(2), -60), gate)
+    assert heard.audio.shape == (100, 320)
+    level = heard.suppressed_rms[50:]
+    assert np.all(level == heard.rms[50:]) if denoise == "off" else np.all(level < heard.rms[50:] * 0.5)
+
+
+@pytest.mark.parametrize("dbfs", [-32, -20])
+def test_noise_over_a_line_that_was_quiet_is_learnt_as_soon(dbfs: float) -> None:
+    gate, always = VoiceGate(), VoiceGate()
+    always._quiet = 0.0
+    quiet, loud = at_level(noise(3), -60), at_level(noise(6), dbfs)
+    rested, worked = (hear(np.concatenate((quiet, loud)), each).voiced for each in (gate, always))
+    assert np.mean(rested != worked) < 0.01
+    # 3 s is the window of the floor.
+    assert np.mean(rested[310:]) < 0.01
 
 
 def test_what_the_recogniser_gets() -> None:
