@@ -18,7 +18,9 @@ _PACE, _ETHIOPIC_PACE = 0.015, 0.008
 
 def usual_pace(text: str) -> float:
     """How many characters of this text are spoken in a ms, usually. An estimate for want of word times."""
-    return _ETHIOPIC_PACE if any("\u1200" <= each <= "\u139f" for each in text) else _PACE
+    if not text.isascii() and any("\u1200" <= each <= "\u139f" for each in text):
+        return _ETHIOPIC_PACE
+    return _PACE
 
 
 @dataclass(slots=True)
@@ -31,6 +33,8 @@ class _Fragment:
     # Its text grows with its audio: where it is must be estimated.
     streamed: bool = False
     _cursor: int = 0
+    # How many of its words were found to have begun.
+    _begun: int = 0
 
     def add(self, word: Word) -> None:
         at = self.text.find(word.text, self._cursor)
@@ -38,6 +42,26 @@ class _Fragment:
             return
         self._cursor = at + len(word.text)
         self.words.append((self._cursor, self.start_ms + word.start_ms, self.start_ms + word.end_ms))
+
+    def cut(self, length: int, end_ms: float) -> None:
+        self.text, self.end_ms = self.text[:length], end_ms
+        self.words = [each for each in self.words if each[0] <= length]
+        self._begun = min(self._begun, len(self.words))
+
+    def over(self, ms: float) -> bool:
+        # Chunks are whole samples: the last one may end a moment before the fragment.
+        return self.end_ms is not None and ms >= self.end_ms - 1
+
+    def begun(self, ms: float) -> int:
+        """How much of the text has begun before ``ms``, or before an earlier ``ms``, in characters."""
+        if self.over(ms):
+            return len(self.text)
+        words = self.words
+        while self._begun < len(words) and words[self._begun][1] < ms:
+            self._begun += 1
+        if self._begun:
+            return words[self._begun - 1][0]
+        return len(self.heard(ms)) if self.end_ms is not None or self.streamed else 0
 
     def heard(self, played_ms: float) -> str:
         if self.end_ms is not None and played_ms >= self.end_ms:
@@ -60,8 +84,10 @@ class SpokenText:
 
     def __init__(self) -> None:
         self._fragments: list[_Fragment] = []
-        self._text_given = 0
-        self._words_given = 0
+        # What ``next_text`` and ``next_words`` have returned: all of the fragments before this one, and so
+        # many characters or words of it. Where a fragment was cut it may be more than that has.
+        self._text_at, self._text_given = 0, 0
+        self._words_at, self._words_given = 0, 0
 
     def begin(self, text: str, start_ms: float) -> None:
         """A fragment's audio begins at ``start_ms`` of the reply."""
@@ -79,9 +105,7 @@ class SpokenText:
 
     def cut(self, length: int, end_ms: float) -> None:
         """The fragment begun last ends here, after ``length`` of its characters."""
-        fragment = self._fragments[-1]
-        fragment.text, fragment.end_ms = fragment.text[:length], end_ms
-        fragment.words = [each for each in fragment.words if each[0] <= length]
+        self._fragments[-1].cut(length, end_ms)
 
     def end(self, end_ms: float) -> None:
         """The fragment begun last ends at ``end_ms`` of the reply."""
@@ -89,15 +113,21 @@ class SpokenText:
 
     def next_words(self, end_ms: float) -> tuple[Word, ...]:
         """The words that begin before ``end_ms`` and were not returned yet, in ms of the reply."""
-        words = [
-            Word(fragment.text[:end].rsplit(None, 1)[-1], round(start), round(stop))
-            for fragment in self._fragments
-            for end, start, stop in fragment.words
-            if start < end_ms
-        ]
-        fresh = tuple(words[self._words_given :])
-        self._words_given = max(self._words_given, len(words))
-        return fresh
+        fresh: list[Word] = []
+        while self._words_at < len(self._fragments):
+            fragment = self._fragments[self._words_at]
+            words = fragment.words
+            while self._words_given < len(words) and words[self._words_given][1] < end_ms:
+                end, start, stop = words[self._words_given]
+                word = fragment.text[:end].rsplit(None, 1)[-1]
+                fresh.append(Word(word, round(start), round(stop)))
+                self._words_given += 1
+            # The last fragment may get more words.
+            if self._words_given < len(words) or self._words_at + 1 == len(self._fragments):
+                break
+            self._words_at += 1
+            self._words_given -= len(words)
+        return tuple(fresh)
 
     def next_text(self, end_ms: float) -> str:
         """The text whose audio begins before ``end_ms`` and that was not returned yet.
@@ -105,9 +135,20 @@ class SpokenText:
         Concatenated it is the whole text. A word comes when its place is known, which may be a
         moment after its audio has begun.
         """
-        text = self._upto(end_ms)
-        fresh = text[self._text_given :]
-        self._text_given = max(self._text_given, len(text))
+        fresh = ""
+        while self._text_at < len(self._fragments):
+            fragment = self._fragments[self._text_at]
+            if fragment.start_ms >= end_ms:
+                break
+            begun = fragment.begun(end_ms)
+            if begun > self._text_given:
+                fresh += fragment.text[self._text_given : begun]
+                self._text_given = begun
+            # The last fragment may be cut, or get more text.
+            if not fragment.over(end_ms) or self._text_at + 1 == len(self._fragments):
+                break
+            self._text_at += 1
+            self._text_given -= len(fragment.text)
         return fresh
 
     def phrase_start(self, played_ms: float) -> float:
@@ -124,20 +165,3 @@ class SpokenText:
             if piece != fragment.text:
                 break
         return text.rstrip()
-
-    def _upto(self, ms: float) -> str:
-        text = ""
-        for fragment in self._fragments:
-            if fragment.start_ms >= ms:
-                break
-            # Chunks are whole samples: the last one may end a moment before the fragment.
-            if fragment.end_ms is not None and ms >= fragment.end_ms - 1:
-                text += fragment.text
-                continue
-            begun = [end for end, start, _ in fragment.words if start < ms]
-            if begun:
-                text += fragment.text[: begun[-1]]
-            elif fragment.end_ms is not None or fragment.streamed:
-                text += fragment.heard(ms)
-            break
-        return text

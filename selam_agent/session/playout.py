@@ -3,6 +3,9 @@
 Two opinions on what was heard: the pacer's, from what was sent and when, and the client's own
 (``playback_position``), which counts while it is fresh. What was sent last is kept, in case it must
 be sent again: a phrase that a cough cut off, or what a broken connection swallowed.
+
+There is no task that sleeps between chunks. A reply has one timer at most, set for the time at which
+the next thing is due; it lets go all that is due by then.
 """
 
 from __future__ import annotations
@@ -19,13 +22,20 @@ from selam_agent.session.config import Playback
 
 # 40 s of 40 ms chunks ahead at most.
 _MAX_CHUNKS = 1024
+# A buffering client's chunks wait for each other this long (ms): two of 40 ms then cost one wake-up, one
+# write and one packet. At most so much of the lead is missing meanwhile.
+_TOGETHER_MS = 40.0
+_LEAD_FOR_THAT = 0.25
+# Event loops count in whole ms: a timer that fires this early (ms) is not set again.
+_EARLY_MS = 0.5
 # 25 s of them: longer than it takes to notice that a client is gone.
 _KEPT_CHUNKS = 640
 # A client's report is extrapolated for this long (ms); no report delays the reply's end by more.
 _FRESH_MS = 2000.0
 
 
-Item: TypeAlias = EncodedChunk | Callable[[float], None] | None
+Mark: TypeAlias = Callable[[float], None]
+Item: TypeAlias = EncodedChunk | Mark | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +52,19 @@ class Playout:
     def __init__(self, mode: Playback, lead_ms: float) -> None:
         self._immediate = mode == "immediate"
         self._pacer = Pacer(mode, lead_ms=lead_ms)
+        self._together_ms = 0.0 if self._immediate else min(_TOGETHER_MS, lead_ms * _LEAD_FOR_THAT)
         self._loop = asyncio.get_running_loop()
-        self._chunks: asyncio.Queue[Item] = asyncio.Queue(_MAX_CHUNKS)
-        # The end, or a mark, that came up for its turn before all that is to be played again was.
-        self._put_off: deque[Item] = deque()
+        # Everything that is to come; before it, what is to be sent again.
+        self._items: deque[Item] = deque()
+        self._again: deque[Item] = deque()
+        # Set while another item may be put.
+        self._room = asyncio.Event()
+        self._room.set()
         self._kept: deque[tuple[float, EncodedChunk]] = deque(maxlen=_KEPT_CHUNKS)
-        self._again: deque[EncodedChunk] = deque()
-        self._ready = asyncio.Event()
+        # While ``run`` waits for the end.
+        self._send: Callable[[EncodedChunk, int, float], None] | None = None
+        self._over: asyncio.Future[None] | None = None
+        self._timer: asyncio.Handle | None = None
         self._running = asyncio.Event()
         self._running.set()
         self._report: _Report | None = None
@@ -66,14 +82,18 @@ class Playout:
 
         A function is called when everything before it has been played, with its position (ms).
         """
-        await self._chunks.put(chunk)
-        self._ready.set()
+        while len(self._items) >= _MAX_CHUNKS:
+            self._room.clear()
+            await self._room.wait()
+        self._items.append(chunk)
+        if self._timer is None and self._going:
+            self._wake()
 
     def pause(self) -> None:
         """Stops sending; the playhead stands still when the client has played what it has."""
-        if self._running.is_set():
-            self._running.clear()
-            self._pacer.pause(self._now())
+        # The client is to have its whole lead.
+        self._send_due()
+        self._hold()
 
     def resume(self, *, repeat_from: float | None = None) -> None:
         """Goes on where it stopped, or from this position."""
@@ -90,6 +110,8 @@ class Playout:
             self._rewind(now, repeat_from)
         self._pacer.resume(now)
         self._running.set()
+        if self._going:
+            self._wake()
 
     def lose(self, since_s: float) -> None:
         """The client is gone and was last there at ``since_s`` (s of loop time).
@@ -102,7 +124,7 @@ class Playout:
             if self._immediate:
                 unheard = [chunk for at, chunk in self._kept if at > since]
                 self._lost_from = start_ms(unheard[0]) if unheard else self._pacer.sent_ms
-        self.pause()
+        self._hold()
 
     def played(self, played_ms: float) -> None:
         """The client says how much of the reply it has played."""
@@ -130,69 +152,103 @@ class Playout:
         """How much has been heard at least once: a phrase that is said again was heard before."""
         return max(self._heard_before, self.heard_ms())
 
-    def _ends_at(self) -> float:
-        now = self._now()
+    def _ends_at(self, now: float) -> float:
         ends = self._pacer.playout_ends_at(now)
         return min(ends + _FRESH_MS, max(ends, now + self._pacer.sent_ms - self.heard_ms(now)))
 
     # ------------------------------------------------------------ out
 
     async def run(self, send: Callable[[EncodedChunk, int, float], None]) -> None:
-        """Sends everything; returns when the last of it has been played.
+        """Sends everything; returns when the last of it has been played. Raises what ``send`` raises.
 
         ``send`` gets each chunk when it is due, with its number and when it will be played.
         """
-        while True:
-            chunk = await self._next()
-            if not isinstance(chunk, EncodedChunk):
-                if self.sent:
-                    await self._until(self._ends_at)
-                if self._again:
-                    self._put_off.append(chunk)
-                elif chunk is None:
-                    return
-                else:
-                    chunk(self._pacer.sent_ms)
-                continue
-            ahead = len(self._again)
-            await self._until(lambda: self._pacer.due(self._now()))
-            if len(self._again) > ahead:
-                # Rewound meanwhile: this one comes after those that are played again.
-                self._again.insert(len(self._again) - ahead, chunk)
-                continue
+        self._send, self._over = send, self._loop.create_future()
+        self._wake()
+        try:
+            await self._over
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Nothing is sent any more: the audio is dropped. What was heard is still known."""
+        self._send = self._over = None
+        self._rest()
+        self._kept.clear()
+        self._again.clear()
+        self._items.clear()
+
+    def _hold(self) -> None:
+        if self._running.is_set():
+            self._running.clear()
+            self._pacer.pause(self._now())
+            self._rest()
+
+    def _rest(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wake(self) -> None:
+        """Looks at what is due, but not within the caller: who puts or resumes is not interrupted by it."""
+        self._rest()
+        self._timer = self._loop.call_soon(self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        while self._going:
+            due = self._send_due()
+            if due is not None:
+                due += self._together_ms
+            elif not self._going or not self._items:
+                return
+            else:
+                now = self._now()
+                due = self._ends_at(now) if self.sent else now
+                if due - now <= _EARLY_MS:
+                    self._reach(self._items.popleft())
+                    continue
+            self._timer = self._loop.call_at(due / 1000, self._on_time)
+            return
+
+    def _send_due(self) -> float | None:
+        """Sends the chunks that are due; returns when the next one is (ms), None where no chunk is next."""
+        while self._going and (send := self._send) is not None:
+            queue: deque[Item] = self._again or self._items
+            if not queue or not isinstance(chunk := queue[0], EncodedChunk):
+                return None
             now = self._now()
+            due = self._pacer.due(now)
+            if due - now > _EARLY_MS:
+                return due
+            queue.popleft()
+            self._room.set()
             self._kept.append((now, chunk))
             plays_at = self._pacer.plays_at(now)
             self._pacer.sent(now, chunk.samples * 1000 / chunk.sample_rate)
             self.sent += 1
-            send(chunk, self.sent - 1, plays_at)
+            self._call(send, chunk, self.sent - 1, plays_at)
+        return None
 
-    def close(self) -> None:
-        """Nothing is sent any more: the audio is dropped. What was heard is still known."""
-        self._kept.clear()
-        self._again.clear()
-        while not self._chunks.empty():
-            self._chunks.get_nowait()
+    def _reach(self, mark: Item) -> None:
+        """Everything before this has been played."""
+        self._room.set()
+        if callable(mark):
+            self._call(mark, self._pacer.sent_ms)
+        elif self._over is not None:
+            self._over.set_result(None)
 
-    async def _next(self) -> Item:
-        while True:
-            if self._again:
-                return self._again.popleft()
-            if self._put_off:
-                return self._put_off.popleft()
-            if not self._chunks.empty():
-                return self._chunks.get_nowait()
-            self._ready.clear()
-            await self._ready.wait()
+    def _call(self, function: Callable[..., None], *about: object) -> None:
+        """An error of the reply's is raised by ``run``, not by whoever has paused it."""
+        try:
+            function(*about)
+        except Exception as error:
+            if self._over is not None and not self._over.done():
+                self._over.set_exception(error)
 
-    async def _until(self, due: Callable[[], float]) -> None:
-        """Sleeps until ``due()``, however often the reply is paused meanwhile."""
-        while True:
-            await self._running.wait()
-            left = (due() - self._now()) / 1000
-            if left <= 0:
-                return
-            await asyncio.sleep(left)
+    @property
+    def _going(self) -> bool:
+        return self._over is not None and not self._over.done() and self._running.is_set()
 
     def _rewind(self, now: float, position: float) -> None:
         again = [chunk for _, chunk in self._kept if _end_ms(chunk) > position + 1]
@@ -202,7 +258,6 @@ class Playout:
             self._again.extendleft(reversed(again))
             self._kept.clear()
             self._pacer.rewind(now, start_ms(again[0]))
-            self._ready.set()
 
     def _now(self) -> float:
         return self._loop.time() * 1000

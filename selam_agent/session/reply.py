@@ -328,6 +328,7 @@ class Reply:
         """The last events of the reply; exactly one ``audio_end`` if anything was sent."""
         self.interrupted = interrupted
         self.heard_text = heard if self._playout.sent else ""
+        self._playout.close()
         self._writing.close()
         if self._gate.is_set():
             if interrupted and self._playout.sent and self._config.playback == "buffered":

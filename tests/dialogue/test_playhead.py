@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from selam_agent.dialogue.playhead import SpokenText
 from selam_agent.ports import Word
 
@@ -65,3 +68,45 @@ def test_a_word_that_becomes_known_late_comes_with_the_next_chunk() -> None:
     spoken.end(400)
     assert spoken.next_text(400) == "one two"
     assert [word.text for word in spoken.next_words(400)] == ["one", "two"]
+
+
+@given(st.data())
+def test_however_chunks_fall_each_word_is_told_once_and_the_text_is_whole(data: st.DataObject) -> None:
+    """With words that come late, engines that hand over in mid-fragment, and phrases that are said again."""
+    spoken, text, words, now_ms = SpokenText(), "", 0, 0
+    told, told_words = "", []
+
+    def tell(ms: float) -> None:
+        nonlocal told
+        told += spoken.next_text(ms)
+        told_words.extend(spoken.next_words(ms))
+
+    for _ in range(data.draw(st.integers(1, 4))):
+        left = [f"w{words + n}" for n in range(data.draw(st.integers(1, 5)))]
+        words += len(left)
+        text += (fragment := " ".join(left) + " ")
+        spoken.begin(fragment, now_ms)
+        begun_ms, timed = now_ms, data.draw(st.booleans())
+        while left:
+            if data.draw(st.booleans()):
+                tell(data.draw(st.integers(0, now_ms)))
+            if data.draw(st.integers(0, 4)) == 0:
+                # Another engine goes on with the words that are left, the one just begun among them.
+                if timed and now_ms > begun_ms:
+                    spoken.words([Word(left[0], now_ms - begun_ms - 50, now_ms - begun_ms)])
+                    tell(now_ms)
+                fragment, rest = fragment.split(left[0])[0], left[0] + fragment.split(left[0])[1]
+                spoken.cut(len(fragment), now_ms)
+                fragment, begun_ms = rest, now_ms
+                spoken.begin(fragment, now_ms)
+            if timed:
+                at = now_ms - begun_ms
+                spoken.words([Word(left[0], at, at + 200)])
+            left.pop(0)
+            now_ms += 200
+        spoken.end(now_ms)
+        assert text.startswith(told)
+    tell(now_ms)
+    assert told == text == spoken.heard(now_ms) + " "
+    starts = [word.start_ms for word in told_words]
+    assert starts == sorted(starts) and len({word.text for word in told_words}) == len(told_words)
