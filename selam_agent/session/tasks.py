@@ -9,6 +9,10 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
+# A cancellation goes down a chain of awaits, one turn of the loop for each, and back up. When a busy loop
+# comes round once in a second the budget alone would be over before it arrives.
+_TURNS = 16
+
 
 class Tasks:
     """Owns tasks; ``budget_s`` is how long a cancelled one may take."""
@@ -31,8 +35,12 @@ class Tasks:
             task.cancel()
             asyncio.get_running_loop().call_later(self._budget_s, self._abandon, task)
 
-    def _abandon(self, task: asyncio.Task[None]) -> None:
-        if task in self._tasks:
+    def _abandon(self, task: asyncio.Task[None], turns: int = _TURNS) -> None:
+        if task not in self._tasks or task.done():
+            return
+        if turns:
+            asyncio.get_running_loop().call_soon(self._abandon, task, turns - 1)
+        else:
             self._tasks.discard(task)
             log.error("%s: %s ignores cancellation; abandoned", self._owner, task.get_name())
 
@@ -42,5 +50,7 @@ class Tasks:
             task.cancel()
         if self._tasks:
             _, hanging = await asyncio.wait(self._tasks, timeout=self._budget_s)
+            for _ in range(_TURNS if hanging else 0):
+                await asyncio.sleep(0)
             for task in hanging:
-                self._abandon(task)
+                self._abandon(task, turns=0)

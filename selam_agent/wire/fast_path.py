@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
@@ -34,6 +35,9 @@ _MESSAGES_IN_A_ROW: Final = 16
 # Beyond this the peer does not read, and what follows waits where it is counted.
 _MOST_BUFFERED: Final = 64 * 1024
 _TEXT_FRAME: Final = 0x81
+# What a client sent has reached the lane after so many turns of the loop. Timers come first in a turn: a
+# server that was held up (a busy or suspended machine) would take every client for gone.
+_TURNS_TO_READ: Final = 8
 
 log = logging.getLogger(__name__)
 
@@ -71,10 +75,11 @@ class Lane:
         # A packet was taken from Engine.IO's queue and has not left yet.
         self._sending = False
         server = self._socket.server
+        self._pong_s: float = server.ping_timeout
         self._patience_s: float = server.ping_interval + server.ping_timeout
         self._most: int = server.max_http_buffer_size
         self._heard = self._loop.time()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
 
     async def run(self) -> None:
         """Serves the connection to its end; what upstream's ``_websocket_handler`` does."""
@@ -84,12 +89,14 @@ class Lane:
         else:
             self._socket.connected = self._socket.upgraded = True
         self._open = True
+        self._socket.check_ping_timeout = self._check_ping_timeout
         writer = asyncio.create_task(self._write_packets(), name="selam-engineio-writer")
         self._watch()
         try:
             await self._read()
         finally:
             self._open = False
+            del self._socket.check_ping_timeout
             if self._timer is not None:
                 self._timer.cancel()
             await self._socket.queue.put(None)
@@ -158,13 +165,28 @@ class Lane:
             log.exception("a message of %s could not be handled", self._socket.sid)
         return True
 
-    def _watch(self) -> None:
+    def _watch(self, turns: int = _TURNS_TO_READ) -> None:
         """A peer that says nothing, pongs included, is gone."""
         due = self._heard + self._patience_s
-        if due <= self._loop.time():
-            self._websocket.cut()
-        else:
+        if due > self._loop.time():
             self._timer = self._loop.call_at(due, self._watch)
+        elif turns:
+            self._timer = self._loop.call_soon(self._watch, turns - 1)
+        else:
+            self._websocket.cut()
+
+    async def _check_ping_timeout(self) -> bool:
+        """The library's, but its pong may wait behind seconds of audio: who is heard is there."""
+        socket = self._socket
+        turns = 0
+        while not socket.closed and socket.last_ping and time.time() - socket.last_ping > self._pong_s:
+            if self._loop.time() - self._heard <= self._pong_s:
+                return True
+            if turns == _TURNS_TO_READ:
+                break
+            turns += 1
+            await asyncio.sleep(0)
+        return bool(await type(socket).check_ping_timeout(socket))
 
     async def _upgrade(self) -> bool:
         """A client that began with polling changes over: probe, answer, confirmation."""

@@ -118,16 +118,22 @@ class ConnectionOutlet:
             log.exception("could not send %s", event.name)
             return True
 
+    async def _emit_one(self, event: Event, binary: bool) -> None:
+        try:
+            await self._emit(event.name, payload(event, binary=binary))
+        except Exception:
+            log.exception("could not send %s", event.name)
+
     async def _write(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._queue:
                 event, binary, size, audio_ms = self._queue.popleft()
-                try:
-                    await self._emit(event.name, payload(event, binary=binary))
-                except Exception:
-                    log.exception("could not send %s", event.name)
+                # What follows a message that had to wait need not wait as well: on a busy machine each
+                # wait is several turns of a slow loop, and a client that reads everything would fall behind.
+                if binary or not self._leaves_at_once(event):
+                    await self._emit_one(event, binary)
                 self._bytes -= size
                 self._audio_ms -= audio_ms
             self._warned = False

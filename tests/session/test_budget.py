@@ -9,6 +9,7 @@ import pytest
 
 from selam_agent import events
 from selam_agent.ports import ChatItem, ChatRequest, SpeechChunk, SynthesisRequest, Text
+from selam_agent.session.tasks import Tasks
 from tests.fakes import FakeChatModel, FakeSynthesizer, FakeTranscriber, silence, speech, talk
 from tests.session.calls import TURN, call
 from tests.virtual_clock import run
@@ -63,6 +64,27 @@ def test_an_interrupted_reply_that_goes_on_is_abandoned_and_logged_within_the_bu
             assert len(it.outlet.all(events.ResponseDelta)) == seen
 
     run(story())
+
+
+def test_a_cancellation_has_time_to_arrive_on_a_loop_that_seldom_comes_round(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def deep(levels: int) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(deep(levels - 1) if levels else asyncio.Event().wait())  # type: ignore[arg-type]
+
+    async def story() -> None:
+        # A turn of the loop takes longer than the whole budget.
+        tasks = Tasks("session", budget_s=0)
+        replies = [tasks.own(deep(3), "reply") for _ in range(2)]
+        await asyncio.sleep(1)
+        tasks.cancel(replies[0])
+        await asyncio.wait({replies[0]})
+        await tasks.aclose()
+        assert all(each.cancelled() for each in replies)
+
+    run(story())
+    assert not caplog.text
 
 
 def test_wasted_is_what_the_engines_did_and_not_how_long_the_guess_waited() -> None:

@@ -82,6 +82,24 @@ async def test_a_client_that_falls_silent_is_cut(tmp_path: Path) -> None:
         assert not app._door.connections and not app._door._by_socket
 
 
+async def test_a_server_that_was_held_up_reads_what_has_come_before_it_cuts_anybody(tmp_path: Path) -> None:
+    limits = Limits(ping_interval_s=0.1, ping_timeout_s=0.1, unaccepted_s=30)
+    async with running(tmp_path, limits=limits) as app, raw(app) as socket:
+        await socket.join()
+        await socket.emit("start_session", {"voice": "aria"})
+        while (await socket.event())[0] != "session_started":
+            pass
+        for _ in range(3):
+            # Long enough for the ping to go out that nobody answers.
+            for _ in range(15):
+                await asyncio.sleep(0.01)
+                await socket.emit("audio_chunk", {"audio": base64.b64encode(bytes(640)).decode()})
+            time.sleep(0.3)  # noqa: ASYNC251 – the whole process stands still, as on a suspended machine
+        await socket.emit("control", {"action": "pause"})
+        while (await socket.event())[0] != "control_ack":
+            pass
+
+
 async def test_audio_of_a_socket_that_has_left_the_namespace_is_nobodys(tmp_path: Path) -> None:
     async with running(tmp_path) as app, raw(app) as socket:
         await socket.join()

@@ -52,6 +52,31 @@ async def test_order_and_flush() -> None:
     assert not outlet._queue
 
 
+async def test_what_follows_an_event_that_had_to_wait_does_not_wait_for_itself() -> None:
+    """On a busy machine every wait is several turns of a slow loop: 25 of them a second are too many."""
+    sent: list[str] = []
+    taken = asyncio.Event()
+
+    async def emit(name: str, data: dict[str, Any]) -> None:
+        await taken.wait()
+        sent.append(f"slowly {data['delta']}")
+
+    def write(name: str, data: Any) -> bool:
+        if taken.is_set():
+            sent.append(data()["delta"])
+        return taken.is_set()
+
+    outlet = ConnectionOutlet(emit, write, pytest.fail, Limits(), Metrics())
+    for number in range(4):
+        outlet.send(events.ResponseDelta(delta=str(number), turn_id=1, reply_id="r"))
+        await asyncio.sleep(0)
+    taken.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert sent == ["slowly 0", "1", "2", "3"]
+    outlet.close()
+
+
 @pytest.mark.parametrize(
     ("limits", "count"), [(Limits(queue_audio_ms=1e9), 46), (Limits(), 75), (Limits(queue_events=10), 10)]
 )
