@@ -121,10 +121,9 @@ class Crowd:
 
     async def _connect(self, caller: Caller) -> None:
         host = f"{self._host}:{self._port}"
-        _, socket = await asyncio.get_running_loop().create_connection(
-            lambda: WebSocket(host, self._dialect.path, caller.message, caller.gone), self._host, self._port
-        )
-        caller.socket = socket
+        # The caller has it before the first byte comes: a busy server's first message comes with the upgrade.
+        socket = caller.socket = WebSocket(host, self._dialect.path, caller.message, caller.gone)
+        await asyncio.get_running_loop().create_connection(lambda: socket, self._host, self._port)
         await socket.opened
 
     async def _talk(self) -> None:
