@@ -14,10 +14,12 @@ import pytest
 
 from selam_agent.programs.bench import caller as caller_module
 from selam_agent.programs.bench.caller import Caller, Log
+from selam_agent.programs.bench.crowd import CrowdFailed
 from selam_agent.programs.bench.dialect import Ear, SelamDialect
 from selam_agent.programs.bench.page import write_page
 from selam_agent.programs.bench.player import Player
 from selam_agent.programs.bench.profile import VARIANTS, Profile
+from selam_agent.programs.bench.run import measured_server
 from selam_agent.programs.bench.sockets import BINARY, TEXT, WebSocket, frame
 from selam_agent.programs.bench.speech import Speech
 
@@ -68,6 +70,16 @@ async def test_a_socket_puts_messages_together_from_any_pieces() -> None:
     for at in range(0, len(stream), 7):
         socket.data_received(stream[at : at + 7])
     assert got == [(b"hi", TEXT), (long, BINARY), (b"ab", TEXT)]
+    socket.data_received(bytes((0x88, 6)) + (1001).to_bytes(2, "big") + b"busy")
+    socket.connection_lost(None)
+    assert socket.ended == "closed by the server with 1001 busy"
+
+
+async def test_callers_that_were_lost_are_reported_with_the_end_of_the_servers_log() -> None:
+    server = "import sys; print('no room', file=sys.stderr); print('{\"port\": 1}', flush=True); input()"
+    with pytest.raises(CrowdFailed, match=r"(?s)2 × cut\n.*log ends:\n.*no room"):
+        async with measured_server(sys.executable, "-c", server):
+            raise CrowdFailed("connections were lost: 2 × cut")
 
 
 class Said:

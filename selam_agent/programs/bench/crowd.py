@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -97,9 +98,10 @@ class Crowd:
         self._load = Load()
         at_window()
         await self._hear_out()
-        lost = sum(each.lost for each in self._callers)
+        lost = Counter(each.socket.ended for each in self._callers if each.lost and each.socket is not None)
         if lost:
-            raise CrowdFailed(f"{lost} connections were lost; errors: {log.errors or 'none'}")
+            how = "; ".join(f"{times} × {ended}" for ended, times in lost.items())
+            raise CrowdFailed(f"connections were lost: {how}; errors: {log.errors or 'none'}")
         return log, load
 
     async def aclose(self) -> None:

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from selam_agent.programs.bench.caller import Log
 from selam_agent.programs.bench.crowd import Crowd, CrowdFailed, Load
@@ -92,7 +92,10 @@ class MeasuredServer:
 async def measured_server(
     *command: str, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[MeasuredServer]:
-    """Runs the command, which says ``{"port": …}`` when it is ready. Raises ServerFailed."""
+    """Runs the command, which says ``{"port": …}`` when it is ready.
+
+    Raises ServerFailed. A CrowdFailed gets what the server wrote to its log last.
+    """
     begun = time.perf_counter()
     with tempfile.TemporaryFile() as log:
         process = await asyncio.create_subprocess_exec(
@@ -109,13 +112,17 @@ async def measured_server(
             with contextlib.suppress(TimeoutError):
                 line = await asyncio.wait_for(process.stdout.readline(), _START_LIMIT_S)
             if not line:
-                log.seek(0)
-                raise ServerFailed(
-                    "the server did not start:\n" + log.read().decode("utf-8", "replace")[-3000:]
-                )
+                raise ServerFailed(f"the server did not start:\n{_end_of(log)}")
             yield MeasuredServer(process, json.loads(line), time.perf_counter() - begun)
+        except CrowdFailed as error:
+            raise CrowdFailed(f"{error}\nThe server's log ends:\n{_end_of(log)}") from error
         finally:
             await _stop(process)
+
+
+def _end_of(log: IO[bytes]) -> str:
+    log.seek(0)
+    return log.read().decode("utf-8", "replace")[-3000:] or "(empty)"
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

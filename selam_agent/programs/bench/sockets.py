@@ -47,6 +47,8 @@ class WebSocket(asyncio.Protocol):
         self._held = b""
         self._parts: list[bytes] = []
         self._transport: asyncio.Transport | None = None
+        # How the connection ended: the peer's code and reason, or what the system said.
+        self.ended = ""
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def send(self, frame: bytes) -> None:
@@ -69,6 +71,7 @@ class WebSocket(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self.ended = self.ended or (f"cut: {exc}" if exc is not None else "cut without a goodbye")
         if not self.opened.done():
             self.opened.set_exception(Refused("the connection was closed"))
         self._on_lost()
@@ -107,6 +110,8 @@ class WebSocket(asyncio.Protocol):
         if kind == PING:
             self.send(frame(payload, PONG))
         elif kind == CLOSE:
+            code = int.from_bytes(payload[:2], "big") if payload else "no code"
+            self.ended = f"closed by the server with {code} {payload[2:].decode('utf-8', 'replace')}".rstrip()
             self.close()
         elif kind != PONG:
             if last and not self._parts:
