@@ -17,8 +17,6 @@ than ``next_deadline``.
 
 from __future__ import annotations
 
-from collections import deque
-
 from selam_agent.dialogue.completeness import Ending
 from selam_agent.dialogue.decisions import (
     FRAME_MS,
@@ -32,13 +30,11 @@ from selam_agent.dialogue.decisions import (
     TurnSettings,
 )
 from selam_agent.dialogue.interruption import Verdict
+from selam_agent.dialogue.onset import ONSET_WINDOW, Onset
 from selam_agent.dialogue.over_agent import OverAgent
 from selam_agent.dialogue.packets import Packets
 from selam_agent.dialogue.utterance import Patience, Utterance
 
-# Speech starts when 3 of the last 5 frames are voiced: a click is one or two frames long.
-ONSET_VOICED = 3
-ONSET_WINDOW = 5
 # Of audio that may wait for a decision: what is shown of it (interim words, levels) is this late at most.
 MOST_FRAMES = 5
 
@@ -56,8 +52,7 @@ class TurnTaker:
         self._open: Utterance | None = None
         # The committed turn that late audio may still reopen.
         self._reopenable: Utterance | None = None
-        self._recent: deque[bool] = deque(maxlen=ONSET_WINDOW)
-        self._recent_over: deque[bool] = deque(maxlen=ONSET_WINDOW)
+        self._onset = Onset()
         # Where the last utterance was closed: no sample belongs to two turns.
         self._closed_ms = 0
         self._over_agent = OverAgent(settings, self.known)
@@ -98,8 +93,7 @@ class TurnTaker:
         if self._open is not None:
             bound = min(bound, self._patience.frames_to_end(self._open, self._audio_ms))
         if self._open is None or self._open.guessed:
-            # A full window drops its oldest frame for the next.
-            bound = min(bound, ONSET_VOICED - sum(list(self._recent)[1 - ONSET_WINDOW :]))
+            bound = min(bound, self._onset.frames_missing)
         return max(1, int(min(bound, MOST_FRAMES)))
 
     @property
@@ -134,21 +128,20 @@ class TurnTaker:
         self._audio_ms += FRAME_MS
         self._packets.last = arrived
         over_agent = self._over_agent.covers(arrived)
-        self._recent.append(voiced)
-        self._recent_over.append(over_agent)
+        self._onset.add(voiced, over_agent)
         utterance = self._open
         if utterance is None:
             late = self._reopenable
             if late and late.silence_ms(self._audio_ms) > self._patience.wait_ms(Ending.UNKNOWN):
                 self._reopenable = None
-            if sum(self._recent) >= ONSET_VOICED:
+            if self._onset.is_speech:
                 decisions.append(self._begin(arrived, over_agent))
         elif not utterance.guessed:
             if voiced:
                 self._extend(utterance, FRAME_MS, arrived, over_agent)
             elif fading:
                 utterance.fade(self._audio_ms, arrived)
-        elif sum(self._recent) >= ONSET_VOICED:
+        elif self._onset.is_speech:
             decisions.append(self._go_on(utterance, arrived, over_agent))
         if over_agent:
             decisions += self._over_agent.frame(voiced, self._audio_ms, self._open)
@@ -234,7 +227,7 @@ class TurnTaker:
             # No turn; the next sound over the agent is to be judged by itself.
             return [self._close("silence")] if silence >= self.settings.sound_over_ms else []
         # A voiced frame or two may be the next word's beginning: a moment more decides it.
-        resuming = utterance.guessed and any(list(self._recent)[1 - ONSET_VOICED :])
+        resuming = utterance.guessed and self._onset.may_become_speech
         if silence >= self._patience.wait_ms(utterance.likely_ending) and not resuming:
             return [self._close("silence")]
         if self._audio_ms - utterance.start_ms >= self.settings.max_utterance_ms:
@@ -247,8 +240,7 @@ class TurnTaker:
     def _guess(self, utterance: Utterance) -> Decision:
         utterance.guessed = True
         utterance.guesses += 1
-        # What is heard from here on must prove itself as speech again.
-        self._recent.clear()
+        self._onset.clear()
         return utterance.speculate(self._audio_ms)
 
     def _release_if_closed(self) -> list[Decision]:
@@ -264,8 +256,8 @@ class TurnTaker:
 
     def _go_on(self, utterance: Utterance, arrived: float, over_agent: bool) -> Decision:
         """Speech after a guess: the next revision of the turn."""
-        self._extend(utterance, FRAME_MS * sum(self._recent), arrived, over_agent)
-        self._recent.clear()
+        self._extend(utterance, self._onset.voiced_ms, arrived, over_agent)
+        self._onset.clear()
         utterance.next_revision()
         return Reopen(turn=utterance.turn, revision=utterance.revision)
 
@@ -276,12 +268,12 @@ class TurnTaker:
             self._packets.came_late()
             self._open = late
             return self._go_on(late, arrived, over_agent)
-        recent = list(self._recent)
-        frames = len(recent) - recent.index(True)
-        first_voiced = self._audio_ms - FRAME_MS * frames
+        onset = self._onset
+        first_voiced = self._audio_ms - FRAME_MS * onset.frames
         # A word that began over the agent's last sound did, though the agent is silent by now.
-        over_agent = over_agent or self._recent_over[-frames]
-        self._recent.clear()
+        over_agent = over_agent or onset.began_over_agent
+        voiced_ms = onset.voiced_ms
+        onset.clear()
         self._turn += 1
         self._open = Utterance(
             turn=self._turn,
@@ -289,7 +281,7 @@ class TurnTaker:
             onset_ms=first_voiced,
             last_sound_ms=self._audio_ms,
             last_sound_arrived=arrived,
-            voiced_ms=FRAME_MS * sum(recent),
+            voiced_ms=voiced_ms,
             counts=not over_agent,
             over_agent=over_agent,
         )
@@ -299,7 +291,7 @@ class TurnTaker:
         utterance = self._open
         assert utterance is not None
         self._open = None
-        self._recent.clear()
+        self._onset.clear()
         self._closed_ms = self._audio_ms
         if not utterance.counts:
             self._turn -= self._turn == utterance.turn
