@@ -138,7 +138,7 @@ class VoiceGate:
             recogniser as well (``all``), nowhere (``off``). At high SNR suppression costs the
             recogniser more than it gains (fan noise at 15 dB: 17.8 → 14.5 dB).
 
-    Cost: 32 µs per frame, of which noise suppression takes 22; 4 to 7 while the line is quiet
+    Cost: 32 µs per frame, of which noise suppression takes 22; 3 to 7 while the line is quiet
     (``process_time``, busy virtual cores).
 
     Measured at the default settings on espeak speech (English, Amharic) at −20 dBFS, after 4 s of the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -20,8 +20,7 @@ _MAX_ID = 128
 _LONGEST_REPLY_MS = 3_600_000.0
 
 
-@dataclass(frozen=True, slots=True)
-class AudioIn:
+class AudioIn(NamedTuple):
     """A checked ``audio_chunk``."""
 
     data: bytes
