@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import struct
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-log = logging.getLogger(__name__)
+from selam_agent.store_writer import WriteBehind
 
 # Pieces that wait to be written; one of audio is 640 kB.
 _MAX_WAITING: Final = 256
@@ -19,23 +18,19 @@ _WAV_HEADER: Final = 44
 _RATE, _CHANNELS = 16_000, 2
 
 
-class RecordFiles:
-    """One folder; written in the background, in order. ``start`` it, ``aclose`` it."""
+class RecordFiles(WriteBehind[Callable[[], None]]):
+    """One folder, written in the background."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(what="pieces of session records", most=_MAX_WAITING)
         self._folder = folder
-        self._waiting: asyncio.Queue[Callable[[], None]] = asyncio.Queue(_MAX_WAITING)
-        self._writer: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._writer = asyncio.create_task(self._write(), name="record files")
 
     def put_tape(self, session_id: str, tape: bytes) -> None:
-        self._later(session_id, lambda: self._open("tape", session_id, tape))
+        self.put(lambda: self._open("tape", session_id, tape))
 
     def add_audio(self, session_id: str, pcm: bytes) -> None:
         """Appends s16le stereo at 16 kHz; the file is a whole WAV after every piece."""
-        self._later(session_id, lambda: self._append(session_id, pcm))
+        self.put(lambda: self._append(session_id, pcm))
 
     def find(self, kind: str, session_id: str) -> Path | None:
         """The file of ``kind`` (tape, audio), if there is one. Blocking, but only a look."""
@@ -56,43 +51,10 @@ class RecordFiles:
             await self.flush()
         await asyncio.to_thread(self._delete, ids)
 
-    async def flush(self) -> None:
-        """Waits until everything is written."""
-        if self._writer is not None:
-            await self._waiting.join()
-
-    async def aclose(self, within_s: float = 2.0) -> None:
-        """Writes what waits, if it does not take long."""
-        if self._writer is None:
-            return
-        try:
-            async with asyncio.timeout(within_s):
-                await self.flush()
-        except TimeoutError:
-            log.error("%d pieces of session records were not written", self._waiting.qsize())
-        self._writer.cancel()
-        await asyncio.gather(self._writer, return_exceptions=True)
-        self._writer = None
-
     # ------------------------------------------------------------ inside
 
-    def _later(self, session_id: str, write: Callable[[], None]) -> None:
-        try:
-            self._waiting.put_nowait(write)
-        except asyncio.QueueFull:
-            log.error("a piece of the record of %s is lost: the disk is too slow", session_id)
-
-    async def _write(self) -> None:
-        while True:
-            write = await self._waiting.get()
-            try:
-                await asyncio.to_thread(write)
-            except (
-                Exception
-            ):  # the next piece may go well, and who waits for the queue must not wait for ever
-                log.exception("a piece of a session's record could not be written")
-            finally:
-                self._waiting.task_done()
+    async def _write(self, item: Callable[[], None]) -> None:
+        await asyncio.to_thread(item)
 
     def _path(self, kind: str, session_id: str) -> Path:
         # Ids are ours, but they also come back in addresses.

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from selam_agent.store_database import SESSIONS, Database, Page
-
-log = logging.getLogger(__name__)
+from selam_agent.store_writer import WriteBehind
 
 # Rows that wait to be written; each is a few kilobytes.
 _MAX_WAITING = 1_024
@@ -35,40 +31,12 @@ class SessionRecord:
     events: Sequence[Mapping[str, Any]] | None
 
 
-class RecordStore:
-    """Writes in the background: ``start`` it, ``put`` records, ``aclose`` it."""
+class RecordStore(WriteBehind[SessionRecord]):
+    """Writes in the background; a record takes the place of an older one of the same session."""
 
     def __init__(self, database: Database) -> None:
+        super().__init__(what="session records", most=_MAX_WAITING)
         self._database = database
-        self._waiting: asyncio.Queue[SessionRecord] = asyncio.Queue(_MAX_WAITING)
-        self._writer: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._writer = asyncio.create_task(self._write(), name="session records")
-
-    def put(self, record: SessionRecord) -> None:
-        """Writes it soon, instead of an older one of the same session; returns at once."""
-        try:
-            self._waiting.put_nowait(record)
-        except asyncio.QueueFull:
-            log.error("the record of %s is lost: the database is too slow", record.id)
-
-    async def flush(self) -> None:
-        """Waits until everything is written."""
-        await self._waiting.join()
-
-    async def aclose(self, within_s: float = 2.0) -> None:
-        """Writes what waits, if it does not take long."""
-        if self._writer is None:
-            return
-        try:
-            async with asyncio.timeout(within_s):
-                await self.flush()
-        except TimeoutError:
-            log.error("%d session records were not written", self._waiting.qsize())
-        self._writer.cancel()
-        await asyncio.gather(self._writer, return_exceptions=True)
-        self._writer = None
 
     async def list(
         self, owner: str, *, limit: int, cursor: str = "", status: str = "", agent_id: str = ""
@@ -103,15 +71,8 @@ class RecordStore:
             await connection.execute(SESSIONS.delete().where(old))
         return ids
 
-    async def _write(self) -> None:
-        while True:
-            record = await self._waiting.get()
-            try:
-                async with self._database.engine.begin() as connection:
-                    await connection.execute(SESSIONS.delete().where(SESSIONS.c.id == record.id))
-                    row = {name: getattr(record, name) for name in SESSIONS.c.keys()}  # noqa: SIM118
-                    await connection.execute(SESSIONS.insert().values(**row))
-            except SQLAlchemyError:
-                log.exception("the record of %s could not be written", record.id)
-            finally:
-                self._waiting.task_done()
+    async def _write(self, item: SessionRecord) -> None:
+        async with self._database.engine.begin() as connection:
+            await connection.execute(SESSIONS.delete().where(SESSIONS.c.id == item.id))
+            row = {name: getattr(item, name) for name in SESSIONS.c.keys()}  # noqa: SIM118
+            await connection.execute(SESSIONS.insert().values(**row))

@@ -125,7 +125,7 @@ async def test_old_records_expire(app: App) -> None:
 async def test_a_piece_that_cannot_be_written_does_not_stop_the_next(tmp_path: Path) -> None:
     files = RecordFiles(tmp_path)
     files.start()
-    files._later("sess_1", lambda: 1 // 0)
+    files.put(lambda: 1 // 0)
     files.put_tape("sess_1", b"tape")
     async with asyncio.timeout(10):
         await files.flush()
