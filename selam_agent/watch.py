@@ -6,6 +6,7 @@ Never audio; what was said only when the logger ``selam_agent.turns`` is at debu
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,25 +45,11 @@ class SessionWatch:
         self._error: str | None = None
 
     def __call__(self, event: events.Event) -> None:
-        # Most events are audio.
-        if isinstance(event, events.AudioChunk | events.ResponseDelta):
-            return
-        if isinstance(event, events.Transcription):
-            self._said(event)
-        elif isinstance(event, events.TurnMetrics):
-            self._measured(event)
-        elif isinstance(event, events_signals.SpokenOver):
-            self._numbers.count(metrics.INTERRUPTIONS, verdict=event.verdict)
-        elif isinstance(event, events_signals.ReplyEnded):
-            self._answered(event)
-        elif isinstance(event, events.ErrorEvent):
-            self._failed(event)
-        elif isinstance(event, events.Notice):
-            self._warned(event)
-        elif isinstance(event, events.SessionStarted):
-            self._started(event)
-        elif isinstance(event, events.SessionEnded):
-            self._ended(event)
+        if (teller := _TELLERS.get(type(event))) is not None:
+            teller(self, event)
+
+    def _interrupted(self, event: events_signals.SpokenOver) -> None:
+        self._numbers.count(metrics.INTERRUPTIONS, verdict=event.verdict)
 
     # ------------------------------------------------------------ turns
 
@@ -137,3 +124,15 @@ class SessionWatch:
         self._numbers.count(metrics.AUDIO_RECEIVED, event.audio_s)
         about = {"reason": event.reason, "duration_s": event.duration_s, "audio_s": event.audio_s}
         log.info("session ended", extra={**self._about, **about})
+
+
+_TELLERS: dict[type[events.Event], Callable[[SessionWatch, Any], None]] = {
+    events.Transcription: SessionWatch._said,
+    events.TurnMetrics: SessionWatch._measured,
+    events_signals.SpokenOver: SessionWatch._interrupted,
+    events_signals.ReplyEnded: SessionWatch._answered,
+    events.ErrorEvent: SessionWatch._failed,
+    events.Notice: SessionWatch._warned,
+    events.SessionStarted: SessionWatch._started,
+    events.SessionEnded: SessionWatch._ended,
+}

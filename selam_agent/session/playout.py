@@ -213,11 +213,11 @@ class Playout:
 
     def _send_due(self) -> float | None:
         """Sends the chunks that are due; returns when the next one is (ms), None where no chunk is next."""
-        while self._going and (send := self._send) is not None:
+        send, now = self._send, self._now()
+        while send is not None and self._going:
             queue: deque[Item] = self._again or self._items
             if not queue or not isinstance(chunk := queue[0], EncodedChunk):
                 return None
-            now = self._now()
             due = self._pacer.due(now)
             if due - now > _EARLY_MS:
                 return due

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +17,14 @@ import socketio
 
 from selam_agent import metrics
 from selam_agent.errors import AuthorizationError, SelamError, SessionError, ValidationError
+from selam_agent.events import Event
 from selam_agent.metrics import Metrics
 from selam_agent.store import KeyStore
 from selam_agent.wire import auth
 from selam_agent.wire.fast_path import is_tested
 from selam_agent.wire.limits import Limits
 from selam_agent.wire.selam_connection import Connection
+from selam_agent.wire.selam_events import encoded
 from selam_agent.wire.selam_outlet import ConnectionOutlet, SessionOutlet
 from selam_agent.wire.tokens import TemporaryTokens
 from selam_agent.wire.transport import EVENT, NAMESPACE, AgentSocketIO
@@ -254,11 +255,13 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         async def emit(name: str, data: dict[str, Any]) -> None:
             await self.emit_to(connection.sid, connection.eio_sid, name, data)
 
-        def write(name: str, data: Callable[[], dict[str, Any]]) -> bool:
-            websocket = self._sio.eio.websockets.get(connection.eio_sid)
-            if websocket is None or websocket.lane is None or not websocket.lane.is_clear:
+        websockets, eio_sid = self._sio.eio.websockets, connection.eio_sid
+
+        def write(event: Event) -> bool:
+            websocket = websockets.get(eio_sid)
+            if websocket is None or (lane := websocket.lane) is None or not lane.is_clear:
                 return False
-            websocket.lane.write(_EVENT_BYTES + orjson.dumps([name, data()]))
+            lane.write(encoded(event, _EVENT_BYTES))
             return True
 
         return ConnectionOutlet(

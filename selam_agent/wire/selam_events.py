@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from typing import Any
+
+import orjson
 
 from selam_agent.events import (
     AudioChunk,
@@ -34,6 +37,16 @@ def payload(event: Event, *, binary: bool = False) -> dict[str, Any]:
     return special(event) if special else as_dict(event)
 
 
+def encoded(event: Event, prefix: bytes = b"") -> bytes:
+    """``prefix`` and the event as Socket.IO writes it: ``["name",payload]``, in JSON."""
+    if isinstance(event, AudioChunk):
+        # Base64 needs no escaping: the audio, which is nearly all of it, goes past the encoder.
+        about = orjson.dumps(_about_audio(event))
+        audio = b2a_base64(event.audio, newline=False)
+        return b"".join((prefix, b'["audio_chunk",{"audio":"', audio, b'",', about[1:], b"]"))
+    return prefix + orjson.dumps([event.name, payload(event)])
+
+
 def weight(event: Event) -> tuple[int, float]:
     """About how many bytes the event takes on the wire, and how many ms of audio it holds."""
     if isinstance(event, AudioChunk):
@@ -43,8 +56,12 @@ def weight(event: Event) -> tuple[int, float]:
 
 
 def _audio_chunk(event: AudioChunk, *, binary: bool) -> dict[str, Any]:
+    audio = event.audio if binary else base64.b64encode(event.audio).decode("ascii")
+    return {"audio": audio, **_about_audio(event)}
+
+
+def _about_audio(event: AudioChunk) -> dict[str, Any]:
     data: dict[str, Any] = {
-        "audio": event.audio if binary else base64.b64encode(event.audio).decode("ascii"),
         "format": event.format,
         "sample_rate": event.sample_rate,
         "index": event.index,
@@ -129,6 +146,8 @@ def _connected(event: Connected) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """Mappings and sequences as JSON has them."""
+    if type(value) in _SCALARS:
+        return value
     if isinstance(value, Mapping):
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -138,7 +157,14 @@ def plain(value: Any) -> Any:
 
 def as_dict(event: Event) -> dict[str, Any]:
     """A dataclass event by its own field names."""
-    return {field.name: plain(getattr(event, field.name)) for field in dataclasses.fields(event)}
+    if (names := _NAMES.get(type(event))) is None:
+        names = _NAMES[type(event)] = tuple(field.name for field in dataclasses.fields(event))
+    return {name: plain(getattr(event, name)) for name in names}
+
+
+# Of the fields of each class; looking them up is most of the work.
+_NAMES: dict[type[Event], tuple[str, ...]] = {}
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 # Fields of the configuration that the request names otherwise.

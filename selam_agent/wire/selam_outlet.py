@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 _SLOW = "What is sent is not read fast enough; the connection will be closed if that goes on."
 
 Emit = Callable[[str, dict[str, Any]], Awaitable[None]]
-Write = Callable[[str, Callable[[], dict[str, Any]]], bool]
+Write = Callable[[Event], bool]
 
 
 class ConnectionOutlet:
@@ -31,8 +31,8 @@ class ConnectionOutlet:
 
     Args:
         emit: hands one event to the transport and returns when it was taken.
-        write: sends an event at once, its payload made only then; false when it cannot, because
-            something waits before it or the client does not read.
+        write: sends an event at once; false when it cannot, because something waits before it or the
+            client does not read.
         on_overflow: called once, with the reason, when the client has fallen too far behind.
     """
 
@@ -113,7 +113,7 @@ class ConnectionOutlet:
 
     def _leaves_at_once(self, event: Event) -> bool:
         try:
-            return self._write_now(event.name, lambda: payload(event))
+            return self._write_now(event)
         except Exception:
             log.exception("could not send %s", event.name)
             return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
+import json
 import logging
 import socket
 import threading
@@ -13,13 +14,15 @@ from typing import Any
 
 import aiohttp
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from selam_agent import events
 from selam_agent.metrics import Metrics
 from selam_agent.ports import Word
 from selam_agent.session.config import Engines
 from selam_agent.wire.limits import Limits
-from selam_agent.wire.selam_events import payload
+from selam_agent.wire.selam_events import encoded, payload
 from selam_agent.wire.selam_outlet import ConnectionOutlet
 from tests.wire.doors import KEY, NAMESPACE, Client, Raw, running, scripted
 
@@ -31,7 +34,7 @@ def chunk(index: int, size: int = 4_000) -> events.AudioChunk:
     )  # fmt: skip
 
 
-def never(name: str, data: Any) -> bool:
+def never(event: events.Event) -> bool:
     return False
 
 
@@ -61,9 +64,10 @@ async def test_what_follows_an_event_that_had_to_wait_does_not_wait_for_itself()
         await taken.wait()
         sent.append(f"slowly {data['delta']}")
 
-    def write(name: str, data: Any) -> bool:
+    def write(event: events.Event) -> bool:
         if taken.is_set():
-            sent.append(data()["delta"])
+            assert isinstance(event, events.ResponseDelta)
+            sent.append(event.delta)
         return taken.is_set()
 
     outlet = ConnectionOutlet(emit, write, pytest.fail, Limits(), Metrics())
@@ -135,6 +139,37 @@ def test_payloads_have_the_documented_keys() -> None:
     assert payload(started)["notice"] == "x" and "name" not in payload(started)
     said = events.Transcription(text="a", is_final=True, language="en", turn_id=1)
     assert payload(said).items() >= {"text": "a", "is_final": True, "language": "en"}.items()
+
+
+@settings(max_examples=40)
+@given(
+    audio=st.binary(max_size=300),
+    text=st.text(),
+    times=st.tuples(*[st.floats(-1e7, 1e7)] * 2),
+    numbers=st.tuples(*[st.integers(0, 2**53)] * 3),
+    words=st.lists(st.builds(Word, st.text(), st.integers(0, 10**6), st.integers(0, 10**6)), max_size=3),
+)
+def test_audio_is_written_as_its_payload_says(
+    audio: bytes, text: str, times: tuple[float, float], numbers: tuple[int, int, int], words: list[Word]
+) -> None:
+    event = events.AudioChunk(
+        audio=audio, format="pcm16", sample_rate=numbers[0], index=numbers[1], start_ms=times[0],
+        duration_ms=times[1], text=text, turn_id=numbers[2], reply_id=text[::-1], words=tuple(words),
+    )  # fmt: skip
+    written = encoded(event, b"42,")
+    assert written[:3] == b"42," and json.loads(written[3:]) == ["audio_chunk", payload(event)]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        events.ResponseDelta(delta='"\\ \u1230\u120b\u121d', turn_id=1, reply_id="r"),
+        events.Result(task="booking", data={"at": ("Monday", 10), "for": {"name": None}}, turn_id=1),
+        events.Notice(code="slow_client", message="x", details={"turn_id": 2}),
+    ],
+)
+def test_every_event_is_written_as_its_payload_says(event: events.Event) -> None:
+    assert json.loads(encoded(event)) == [event.name, payload(event)]
 
 
 async def test_a_client_that_does_not_read_is_disconnected(
