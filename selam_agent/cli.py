@@ -182,22 +182,33 @@ def bench(
     find_max: Annotated[
         bool, typer.Option("--max", help="Find the largest number of sessions in real time.")
     ] = False,
+    real: Annotated[
+        bool, typer.Option("--real", help="Calls per core with real work: recognisers, espeak.")
+    ] = False,
+    footprint: Annotated[
+        bool,
+        typer.Option("--footprint", help="Start, memory, installed size; calls within 1 CPU and 512 MB."),
+    ] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All levels, variants and tables: half an hour.")
+    ] = False,
     json_to: Annotated[
         str | None, typer.Option("--json", help="Write the figures to this file; - prints them.")
     ] = None,
     html_to: Annotated[Path | None, typer.Option("--html", help="Write a page with plots.")] = None,
 ) -> None:
-    """Measure what a session costs, with engines that take no time."""
+    """Measure what a session costs, with engines that take no time; --real: with real ones."""
     from selam_agent.programs.bench import program
     from selam_agent.programs.bench.profile import LEVELS, VARIANTS
 
     if variant not in VARIANTS:
         raise typer.BadParameter(f"{variant!r}: there are {', '.join(VARIANTS)}", param_hint="--variant")
+    chosen = {"max": find_max, "real": real, "footprint": footprint}
     status = program.run(
         VARIANTS[variant],
+        parts=program.PARTS if everything else [name for name in chosen if chosen[name]] or ["levels"],
         levels=LEVELS if sessions is None else (sessions,),
         seconds=seconds,
-        find_max=find_max,
         json_to=json_to,
         html_to=html_to,
     )

@@ -24,12 +24,15 @@ class ServerFailed(Exception):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class LocalServer:
-    """Where the server listens, its key, what it said about its engines, and its page's one-time link."""
+    """Where the server listens, its key, what it said about its engines, its page's one-time link, and its
+    process.
+    """
 
     url: str
     api_key: str
     engines: str
     page: str = ""
+    pid: int = 0
 
 
 @contextlib.asynccontextmanager
@@ -70,7 +73,11 @@ async def local_server(
         try:
             ready = await _ready(process, log)
             yield LocalServer(
-                url=ready["url"], api_key=key, engines=ready.get("engines", ""), page=ready.get("page") or ""
+                url=ready["url"],
+                api_key=key,
+                engines=ready.get("engines", ""),
+                page=ready.get("page") or "",
+                pid=process.pid,
             )
         finally:
             await _stop(process)

@@ -1,6 +1,8 @@
 """LiveKit's AgentSession with its defaults and engines that take no time, behind a bare WebSocket.
 
 In process: no WebRTC, no process per job. What it costs here is a lower bound of what it costs there.
+By default a model listens for the end of a turn and chooses between 0.3 and 2.5 s of silence; with
+``fixed`` as the second argument the VAD alone decides, after as long a silence as ours.
 """
 
 from __future__ import annotations
@@ -18,10 +20,15 @@ from livekit.agents.voice import io
 
 from selam_agent.programs.bench.engines import HEARD, RATE, REPLY, spoken_word
 from selam_agent.programs.bench.gauge import answer_until_told_to_stop, stay_on
+from selam_agent.programs.bench.profile import SILENCE_MS
 
 _WORD = spoken_word()
 # What a room's audio source holds ahead (its queue_size_ms).
 _LEAD_S = 0.2
+_FIXED: dict[str, Any] = {
+    "turn_detection": "vad",
+    "endpointing": {"min_delay": SILENCE_MS / 1000, "max_delay": SILENCE_MS / 1000},
+}
 
 
 class InstantStt(stt.STT):
@@ -123,7 +130,11 @@ async def talk(request: web.Request) -> web.WebSocketResponse:
     socket = web.WebSocketResponse(compress=False)
     await socket.prepare(request)
     session: AgentSession[None] = AgentSession(
-        stt=InstantStt(), vad=request.app["vad"], llm=InstantLlm(), tts=InstantTts()
+        stt=InstantStt(),
+        vad=request.app["vad"],
+        llm=InstantLlm(),
+        tts=InstantTts(),
+        **request.app["options"],
     )
     ear = Ear()
     session.input.audio = ear
@@ -137,10 +148,11 @@ async def talk(request: web.Request) -> web.WebSocketResponse:
     return socket
 
 
-async def main() -> None:
+async def main(*, fixed: bool) -> None:
     app = web.Application()
     # One for all sessions, as a worker's prewarm does.
     app["vad"] = inference.VAD(model="silero")
+    app["options"] = {"turn_handling": _FIXED} if fixed else {}
     app.router.add_get("/ws", talk)
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()
@@ -151,4 +163,4 @@ async def main() -> None:
 
 if __name__ == "__main__":
     stay_on(sys.argv[1])
-    asyncio.run(main())
+    asyncio.run(main(fixed=sys.argv[2:] == ["fixed"]))

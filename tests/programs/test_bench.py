@@ -165,8 +165,9 @@ def test_a_page_has_a_plot_for_each_figure(tmp_path: Path) -> None:
         "barge_in_over_threshold_ms_p95": 2.0,
         "valid": True,
     }
+    levels = [row, {**row, "sessions": 64, "valid": False}]
     report = {"profile": VARIANTS["base"].as_dict(), "machine": {"processor": "a"}, "made": "", "seconds": 1}
-    write_page(tmp_path / "x" / "bench.html", report, [row, {**row, "sessions": 64, "valid": False}])
+    write_page(tmp_path / "x" / "bench.html", report | {"levels": levels})
     page = (tmp_path / "x" / "bench.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 5
     assert "Invalid at 64" in page

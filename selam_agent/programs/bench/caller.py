@@ -179,12 +179,11 @@ class Caller:
 
     def _judge_barge_in(self, onset: float, now: float) -> None:
         stopped, self._onset, self._stopped = self._stopped, None, None
-        if stopped is None and self._player.ends < now - _FINISHED_MS:
-            stopped = max(onset, self._player.ends)  # a server that says nothing and just stops
-        if stopped is None:
-            self.log.missed_barge_ins += 1
-        else:
+        if stopped is not None:
             self.log.barge_in.append(stopped - onset)
+        elif self._player.ends >= now - _FINISHED_MS:
+            self.log.missed_barge_ins += 1
+        # Else the answer was over before it could be interrupted.
 
     def _answered(self, now: float) -> None:
         assert self._line_ended is not None

@@ -7,7 +7,7 @@ import contextlib
 import gc
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from selam_agent.programs.bench.caller import PATIENCE_MS, Caller, Log
@@ -37,12 +37,12 @@ class Load:
 
 
 class Crowd:
-    """``sessions`` callers of one server at ``host``:``port``."""
+    """``sessions`` callers of one server at ``host``:``port``, who say the ``speeches`` in turn, one each."""
 
     def __init__(
         self,
         dialect: Dialect,
-        speech: Speech,
+        speeches: Sequence[Speech],
         *,
         host: str,
         port: int,
@@ -53,12 +53,17 @@ class Crowd:
         self._dialect = dialect
         self._host, self._port = host, port
         self._packet_s = packet_ms / 1000
-        frames = Speech(
-            line=[dialect.packet(each) for each in speech.line],
-            room=[dialect.packet(each) for each in speech.room],
-            lead_ms=speech.lead_ms,
-        )
-        self._callers = [Caller(dialect, frames, buffer_ms, seed) for seed in range(sessions)]
+        frames = [
+            Speech(
+                line=[dialect.packet(each) for each in speech.line],
+                room=[dialect.packet(each) for each in speech.room],
+                lead_ms=speech.lead_ms,
+            )
+            for speech in speeches
+        ]
+        self._callers = [
+            Caller(dialect, frames[seed % len(frames)], buffer_ms, seed) for seed in range(sessions)
+        ]
         self._load = Load()
         self._microphones: asyncio.Task[None] | None = None
 

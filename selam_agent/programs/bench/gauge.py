@@ -7,10 +7,10 @@ import json
 import os
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from selam_agent.programs.bench.measure import percentiles
+from selam_agent.programs.bench.processes import family
 
 _LOOK_S = 0.02
 
@@ -36,18 +36,6 @@ class LoopLag:
         return seen
 
 
-def memory_mb() -> float:
-    """Resident memory of this process."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        import resource
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / (2**20 if sys.platform == "darwin" else 2**10)
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
 async def answer_until_told_to_stop(port: int) -> None:
     """Says that the server is ready and answers each line of the input with what was used, to its end."""
     lag = LoopLag()
@@ -59,11 +47,28 @@ async def answer_until_told_to_stop(port: int) -> None:
             loop.remove_reader(sys.stdin.fileno())
             stopped.set()
             return
-        _say({"cpu_s": time.process_time(), "rss_mb": memory_mb(), "loop_lag_ms": percentiles(lag.take())})
+        _say(_used() | {"loop_lag_ms": percentiles(lag.take())})
 
     loop.add_reader(sys.stdin.fileno(), asked)
     _say({"port": port, "loop": type(loop).__module__})
     await stopped.wait()
+
+
+def _used() -> dict[str, Any]:
+    """Of this process and those that it started. ``workers_rss_mb``: what of ``rss_mb`` is theirs."""
+    children = os.times()
+    workers = family(os.getpid())
+    own = workers.pop(0)
+    return {
+        # The worker's own clock is coarse, its 10 ms are nothing over a window.
+        "cpu_s": time.process_time()
+        + children.children_user
+        + children.children_system
+        + sum(each.cpu_s for each in workers),
+        "rss_mb": own.rss_mb + sum(each.rss_mb for each in workers),
+        "peak_rss_mb": own.peak_rss_mb + sum(each.peak_rss_mb for each in workers),
+        "workers_rss_mb": sum(each.rss_mb for each in workers),
+    }
 
 
 def stay_on(processor: str) -> None:

@@ -1,11 +1,13 @@
-"""The report as a page: the table, and a plot of each figure over the number of sessions."""
+"""The report as a page: its tables, and a plot of each figure over the number of sessions."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from selam_agent.programs.bench.tables import Levels, facts, profiles, shown, tables
 
 _PLOTS = (
     ("CPU, ms per session-second", ("cpu_ms_per_session_second",)),
@@ -33,16 +35,39 @@ td,th{padding:.2rem .6rem;text-align:right;border-bottom:1px solid #ddd}
 td:first-child{text-align:left}
 .plots{display:flex;flex-wrap:wrap;gap:1.5rem}figure{margin:0}figcaption{font-weight:600}
 text{font:11px system-ui,sans-serif;fill:#555}pre{background:#f6f6f4;padding:1rem;overflow:auto}
-.invalid{color:#a8324a;font-weight:600}
+td.text{text-align:left}.invalid{color:#a8324a;font-weight:600}
 """
 
 
-def write_page(path: Path, report: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
+def write_page(path: Path, report: dict[str, Any]) -> None:
     """One HTML file without anything outside it."""
+    machine = report["machine"]
+    sections = "".join(_section(each) for each in tables(report))
+    if "footprint" in report:
+        known = "".join(
+            f"<tr><td>{name}</td><td class=text>{html.escape(value)}</td></tr>"
+            for name, value in facts(report["footprint"])
+        )
+        sections += f"<h2>Without calls</h2><table>{known}</table>"
+    about = [*(profiles(report).items()), ("machine", machine)]
+    page = (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>selam-agent bench</title>"
+        f"<style>{_STYLE}</style><h1>What a session costs</h1>"
+        f"<p>{report['made']}, {html.escape(str(machine['processor']))}, one processor for the "
+        f"server and one for the callers, engines that take no time where no others are named, "
+        f"{report['seconds']:g} s per level.</p>{sections}"
+        f"<h2>Profiles and machine</h2>{''.join(_about(*each) for each in about)}</html>"
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+
+
+def _section(levels: Levels) -> str:
+    rows = levels.rows
     names = [name for name, value in rows[0].items() if isinstance(value, int | float) or value is None]
-    head = "".join(f"<th>{row['sessions']}</th>" for row in rows)
+    head = "".join(f"<th>{each}</th>" for each in levels.names or [row["sessions"] for row in rows])
     body = "".join(
-        f"<tr><td>{name}</td>{''.join(f'<td>{_shown(row[name])}</td>' for row in rows)}</tr>"
+        f"<tr><td>{name}</td>{''.join(f'<td>{shown(row[name])}</td>' for row in rows)}</tr>"
         for name in names
         if name not in ("sessions", "valid")
     )
@@ -51,22 +76,19 @@ def write_page(path: Path, report: dict[str, Any], rows: Sequence[dict[str, Any]
         for row in rows
         if not row["valid"]
     )
-    plots = "".join(_plot(title, keys, rows) for title, keys in _PLOTS) if len(rows) > 1 else ""
-    machine = report["machine"]
-    about = html.escape(
-        "\n".join(f"{name}: {value}" for part in (report["profile"], machine) for name, value in part.items())
+    plots = (
+        "" if levels.names or len(rows) < 2 else "".join(_plot(title, keys, rows) for title, keys in _PLOTS)
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>selam-agent bench</title>"
-        f"<style>{_STYLE}</style><h1>What a session costs</h1>"
-        f"<p>{report['made']}, {html.escape(str(machine['processor']))}, one processor for the "
-        f"server and one for the callers, engines that take no time, "
-        f"{report['seconds']:g} s per level.</p>{invalid}"
-        f"<table><tr><th>sessions</th>{head}</tr>{body}</table><div class=plots>{plots}</div>"
-        f"<h2>Profile and machine</h2><pre>{about}</pre></html>",
-        encoding="utf-8",
+    return (
+        f"<h2>{html.escape(levels.title)}</h2><p>{html.escape(levels.note)}</p>{invalid}"
+        f"<table><tr><th>{'' if levels.names else 'sessions'}</th>{head}</tr>{body}</table>"
+        f"<div class=plots>{''.join(plots)}</div>"
     )
+
+
+def _about(title: str, what: Mapping[str, Any]) -> str:
+    text = html.escape("\n".join(f"{name}: {value}" for name, value in what.items()))
+    return f"<h3>{html.escape(title)}</h3><pre>{text}</pre>"
 
 
 def _plot(title: str, keys: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
@@ -104,7 +126,3 @@ def _plot(title: str, keys: Sequence[str], rows: Sequence[dict[str, Any]]) -> st
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}">{marks}{"".join(lines)}{ticks}</svg>'
         "</figure>"
     )
-
-
-def _shown(value: Any) -> str:
-    return "–" if value is None else f"{value:g}"

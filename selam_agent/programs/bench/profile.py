@@ -9,13 +9,17 @@ LEVELS = (1, 8, 32, 64, 128, 192, 256)
 SILENCE_MS = 800
 # The protocol's default: 8 units of 30 ms.
 BARGE_IN_MS = 240
-_ENGINES = "import:selam_agent.programs.bench.engines"
+_INSTANT = "import:selam_agent.programs.bench.engines"
+# It begins with 500 ms of unbroken voice: what stops the agent is then the threshold's length and not
+# the words' gaps; and no pause in it is longer than 60 ms, which nobody takes for its end.
+LINE = "When may I see her on Monday?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """``packet_ms``: what callers send at once, base64 pcm16 at 16 kHz. ``silence_ms``: what ends a turn.
-    ``barge_in_ms``: so much speech stops the agent. The rest are the server's options.
+    ``barge_in_ms``: so much speech stops the agent. ``lines``: what callers say, one line each, in
+    espeak's ``caller`` voice. The rest are the server's options.
     """
 
     name: str = "base"
@@ -32,6 +36,12 @@ class Profile:
     decisions: bool = False
     fast_path: bool = True
     player_buffer_ms: float = 60.0
+    transcriber: str = f"{_INSTANT}:transcriber"
+    transcriber_model: str = ""
+    chat_model: str = f"{_INSTANT}:chat_model"
+    synthesizer: str = f"{_INSTANT}:synthesizer"
+    lines: tuple[str, ...] = (LINE,)
+    caller: str = "en-us"
 
     def wishes(self) -> dict[str, Any]:
         """The payload of ``start_session``."""
@@ -54,9 +64,9 @@ class Profile:
                 "max_sessions": sessions + 1,
                 "unauthenticated_sockets": sessions + 1,
             },
-            "stt": {"engine": f"{_ENGINES}:transcriber"},
-            "llm": {"engine": f"{_ENGINES}:chat_model"},
-            "tts": {"engine": f"{_ENGINES}:synthesizer"},
+            "stt": {"engine": self.transcriber, "model": self.transcriber_model},
+            "llm": {"engine": self.chat_model},
+            "tts": {"engine": self.synthesizer},
             "audio": {"denoise": self.denoise},
             "turns": {"speculation": self.speculation, "silence_ms": self.silence_ms},
         }

@@ -11,13 +11,14 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
 from selam_agent.programs.bench.caller import Log
+from selam_agent.programs.bench.confined import enter
 from selam_agent.programs.bench.crowd import Crowd, CrowdFailed, Load
 from selam_agent.programs.bench.dialect import Dialect, SelamDialect
 from selam_agent.programs.bench.measure import part, percentiles
@@ -136,29 +137,40 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-async def level(profile: Profile, speech: Speech, sessions: int, seconds: float) -> dict[str, Any]:
-    """Measures so many sessions at once. Raises ServerFailed, CrowdFailed."""
+async def level(
+    profile: Profile, speeches: Sequence[Speech], sessions: int, seconds: float, *, within: Path | None = None
+) -> dict[str, Any]:
+    """Measures so many sessions at once; ``within``: the server runs in this control group.
+
+    Raises ServerFailed, CrowdFailed.
+    """
     places = processors()
     key = f"sk-bench-{secrets.token_urlsafe(12)}"
     with tempfile.TemporaryDirectory(prefix="selam-bench-") as home:
         settings = json.dumps(profile.settings(home, sessions))
         place = "-" if places.server is None else str(places.server)
-        command = (sys.executable, "-m", "selam_agent.programs.bench.server", settings, key, place)
+        into = () if within is None else enter(within)
+        command = (*into, sys.executable, "-m", "selam_agent.programs.bench.server", settings, key, place)
         async with measured_server(*command) as server:
             dialect = SelamDialect(profile, key)
             with pinned(places.callers):
-                return await measure(server, dialect, profile, speech, sessions, seconds)
+                return await measure(server, dialect, profile, speeches, sessions, seconds)
 
 
 async def measure(
-    server: MeasuredServer, dialect: Dialect, profile: Profile, speech: Speech, sessions: int, seconds: float
+    server: MeasuredServer,
+    dialect: Dialect,
+    profile: Profile,
+    speeches: Sequence[Speech],
+    sessions: int,
+    seconds: float,
 ) -> dict[str, Any]:
     """One level on a server that is up: figures as the report has them."""
 
     def crowd(callers: int) -> Crowd:
         return Crowd(
             dialect,
-            speech,
+            speeches,
             host="127.0.0.1",
             port=server.port,
             sessions=callers,
@@ -209,6 +221,8 @@ def figures(
         "server_core_busy": round((after["cpu_s"] - before["cpu_s"]) / seconds, 3),
         "base_rss_mb": round(base["rss_mb"], 1),
         "rss_mb_per_session": round((after["rss_mb"] - base["rss_mb"]) / sessions, 3),
+        "peak_rss_mb": round(after["peak_rss_mb"], 1),
+        "workers_rss_mb": round(after["workers_rss_mb"], 1),
         "v2v_over_silence_ms_p50": part(v2v, "p50"),
         "v2v_over_silence_ms_p95": part(v2v, "p95"),
         "v2v_over_silence_ms_p99": part(v2v, "p99"),

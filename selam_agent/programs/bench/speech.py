@@ -1,4 +1,4 @@
-"""What every caller says: a line of espeak speech over a room's noise, cut into packets."""
+"""What callers say: a line of espeak speech over a room's noise, cut into packets."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from selam_agent.ports import Pcm16
+from selam_agent.programs.bench.profile import Profile
 from selam_agent.programs.caller_voice import RATE, Line, speak_lines
 
-# It begins with 500 ms of unbroken voice: what stops the agent is then the threshold's length and not
-# the words' gaps; and no pause in it is longer than 60 ms, which nobody takes for its end.
-_LINE = "When may I see her on Monday?"
-_VOICE = "en-us"
 _NOISE_DBFS = -60.0
 _FRAME = RATE // 50
 # A line begins and ends with a frame this loud (RMS, int16): where speech ends is then beyond doubt.
@@ -32,9 +29,13 @@ class Speech:
     lead_ms: float
 
 
-def make_speech(packet_ms: int) -> Speech:
-    """Speaks the line. Raises VoiceFailed."""
-    (line,) = asyncio.run(speak_lines([Line(_LINE, _VOICE)]))
+def speak(profile: Profile) -> list[Speech]:
+    """Speaks the profile's lines. Raises VoiceFailed."""
+    spoken = asyncio.run(speak_lines([Line(each, profile.caller) for each in profile.lines]))
+    return [_speech(each, profile.packet_ms) for each in spoken]
+
+
+def _speech(line: Pcm16, packet_ms: int) -> Speech:
     noise = np.random.default_rng(7).standard_normal(RATE * 8) * 32768 * 10 ** (_NOISE_DBFS / 20)
     room = noise.astype(np.int16)
     size = RATE * packet_ms // 1000
