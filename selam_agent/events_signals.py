@@ -95,7 +95,7 @@ class ReplyEnded(Signal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taped(Signal):
-    """The session's decisions, for its record alone: JSON lines, see ``dialogue.tape``."""
+    """The next piece of the session's decisions, for its record alone: JSON lines, see ``dialogue.tape``."""
 
     name: ClassVar[str] = "taped"
     tape: bytes

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from selam_agent import events, events_signals
+from selam_agent.records_rows import Rows, plain
 from selam_agent.settings import Keep
 from selam_agent.store_files import RecordFiles
 from selam_agent.store_records import RecordStore, SessionRecord
@@ -67,7 +68,7 @@ class Records:
     def events_so_far(self, owner: str, session_id: str) -> list[dict[str, Any]] | None:
         """The decisions of a session that goes on; None when there is none of this key's."""
         notes = self._open.get(session_id)
-        return list(notes.decisions) if notes is not None and notes.owner == owner else None
+        return notes.decisions.all() if notes is not None and notes.owner == owner else None
 
     async def expire(self) -> None:
         """Erases what is older than it may become."""
@@ -121,11 +122,12 @@ class SessionNotes:
         self._config: Mapping[str, Any] | None = None
         # The caller's side of the turns that have no answer yet, by number.
         self._said: dict[int, dict[str, Any]] = {}
-        self._turns: list[dict[str, Any]] = []
+        # Those whose reply is over; the reply that goes on.
+        self._turns = Rows()
         self._reply: dict[str, Any] | None = None
         self._changes: list[dict[str, Any]] = []
         self._calls: dict[str, dict[str, Any]] = {}
-        self.decisions: list[dict[str, Any]] = []
+        self.decisions = Rows()
         self._tellers: dict[type[events.Event], Callable[[Any], None]] = {
             events.SessionStarted: self._started,
             events.SessionUpdated: self._updated,
@@ -161,7 +163,7 @@ class SessionNotes:
     def _updated(self, event: events.SessionUpdated) -> None:
         if len(self._changes) < _MAX_CHANGES:
             changed = dict(event.changes) if self._words else sorted(event.changes)
-            self._changes.append({"at_ms": self._now(), "changes": _plain(changed)})
+            self._changes.append({"at_ms": self._now(), "changes": plain(changed)})
 
     def _speech_started(self, event: events_signals.SpeechStarted) -> None:
         self._side(event.turn_id).setdefault("user_speech_started_at_ms", self._now())
@@ -174,6 +176,7 @@ class SessionNotes:
             self._side(event.turn_id)["user_transcript"] = event.text
 
     def _reply_started(self, event: events_signals.ReplyStarted) -> None:
+        self._keep_reply()
         if len(self._turns) >= _MAX_TURNS:
             return
         self._reply = {
@@ -183,7 +186,6 @@ class SessionNotes:
             "trigger": event.trigger,
             **self._said.pop(event.turn_id, {}),
         }
-        self._turns.append(self._reply)
 
     def _audio(self, _: events.AudioChunk) -> None:
         reply = self._reply
@@ -198,7 +200,7 @@ class SessionNotes:
             return
         call: dict[str, Any] = {"call_id": event.call_id, "name": event.tool, "dispatched_at_ms": self._now()}
         if self._words:
-            call["arguments"] = _plain(event.arguments)
+            call["arguments"] = plain(event.arguments)
         self._calls[event.call_id] = call
         self._reply.setdefault("tool_calls", []).append(call)
 
@@ -212,8 +214,7 @@ class SessionNotes:
             call["result"] = event.result
 
     def _reply_ended(self, event: events_signals.ReplyEnded) -> None:
-        reply, self._reply = self._reply, None
-        self._calls.clear()
+        reply = self._reply
         if reply is None:
             return
         now = self._now()
@@ -222,6 +223,7 @@ class SessionNotes:
             reply["interrupted_at_ms"] = now
         if self._words:
             reply["agent_text"] = event.spoken_text
+        self._keep_reply()
 
     def _decided(self, event: events.Decision) -> None:
         if event.decision in _QUIET or len(self.decisions) >= _MAX_EVENTS:
@@ -234,7 +236,7 @@ class SessionNotes:
             self.decisions.append({"type": "turn_metrics", "at_ms": self._now(), **asdict(event)})
 
     def _taped(self, event: events_signals.Taped) -> None:
-        self._files.put_tape(self._id, event.tape)
+        self._files.add_tape(self._id, event.tape)
 
     def _recorded(self, event: events_signals.Recorded) -> None:
         self._files.add_audio(self._id, event.pcm)
@@ -249,17 +251,24 @@ class SessionNotes:
             del self._said[next(iter(self._said))]
         return self._said.setdefault(number, {})
 
+    def _keep_reply(self) -> None:
+        if self._reply is not None:
+            self._turns.append(self._reply)
+        self._reply = None
+        self._calls.clear()
+
     def _now(self) -> int:
         return round((self._clock() - self._began) * 1000)
 
     def _put(self, end: events.SessionEnded | None = None) -> None:
+        self._keep_reply()
         timeline: dict[str, Any] = {
             "session_id": self._id,
             "started_at_unix_ms": round(self._created * 1000),
         }
         # Turns that nobody answered are part of the story.
         unanswered = [{"status": "created", "trigger": "user_speech", **each} for each in self._said.values()]
-        if turns := [*self._turns, *unanswered]:
+        if turns := [*self._turns.all(), *unanswered]:
             timeline["turns"] = turns
         if self._changes:
             timeline["config_changes"] = self._changes
@@ -282,14 +291,6 @@ class SessionNotes:
                 ended=None if end is None else self._created + end.duration_s,
                 config=self._config,
                 timeline=None if end is None else timeline,
-                events=None if end is None else self.decisions,
+                events=None if end is None else self.decisions.all(),
             )
         )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(each) for each in value]
-    return value

@@ -25,12 +25,13 @@ class RecordFiles(WriteBehind[Callable[[], None]]):
         super().__init__(what="pieces of session records", most=_MAX_WAITING)
         self._folder = folder
 
-    def put_tape(self, session_id: str, tape: bytes) -> None:
-        self.put(lambda: self._open("tape", session_id, tape))
+    def add_tape(self, session_id: str, tape: bytes) -> None:
+        """Appends whole lines."""
+        self.put(lambda: self._append("tape", session_id, tape))
 
     def add_audio(self, session_id: str, pcm: bytes) -> None:
         """Appends s16le stereo at 16 kHz; the file is a whole WAV after every piece."""
-        self.put(lambda: self._append(session_id, pcm))
+        self.put(lambda: self._append_audio(session_id, pcm))
 
     def find(self, kind: str, session_id: str) -> Path | None:
         """The file of ``kind`` (tape, audio), if there is one. Blocking, but only a look."""
@@ -62,16 +63,17 @@ class RecordFiles(WriteBehind[Callable[[], None]]):
             return self._folder / "none"
         return self._folder / f"{session_id}{_SUFFIXES[kind]}"
 
-    def _open(self, kind: str, session_id: str, data: bytes) -> None:
+    def _append(self, kind: str, session_id: str, data: bytes) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._path(kind, session_id)
         path.touch(mode=0o600)
-        path.write_bytes(data)
+        with path.open("ab") as file:
+            file.write(data)
 
-    def _append(self, session_id: str, pcm: bytes) -> None:
+    def _append_audio(self, session_id: str, pcm: bytes) -> None:
         path = self._path("audio", session_id)
         if not path.is_file():
-            self._open("audio", session_id, _wav_header(0))
+            self._append("audio", session_id, _wav_header(0))
         with path.open("r+b") as file:
             size = file.seek(0, 2) - _WAV_HEADER
             file.write(pcm)

@@ -16,6 +16,8 @@ from selam_agent.settings import Keep
 
 # About four hours of a client that sends 20 ms at a time; the end of a longer session is missing.
 _MAX_TAPE = 16 * 1024 * 1024
+# Handed over when it is this long: every quarter of a minute.
+_TAPE_PIECE = 16 * 1024
 # Audio is handed over in pieces of a good size for a disk; the newest may still be thrown away unheard.
 _PIECE_MS = 10_000
 _UNSURE_MS = 30_000
@@ -27,6 +29,7 @@ class Taping:
     def __init__(self, keep: Keep, record: Callable[[Event], None]) -> None:
         self._record = record
         self._tape = bytearray() if keep != "none" else None
+        self._taped = 0
         self.call = CallRecording() if keep == "audio" else None
         self._handed_over: float | None = None
 
@@ -48,12 +51,19 @@ class Taping:
         """The session ends: hands over what is left."""
         if isinstance(turns, TapedTurnTaker):
             turns.finish()
-        if self._tape is not None:
-            self._record(Taped(tape=bytes(self._tape)))
+        self._hand_over_tape()
         if self.call is not None:
             self._record(Recorded(pcm=self.call.take().tobytes()))
 
     def _write(self, entry: Entry) -> None:
         assert self._tape is not None
-        if len(self._tape) < _MAX_TAPE:
+        if self._taped + len(self._tape) < _MAX_TAPE:
             self._tape += orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+        if len(self._tape) >= _TAPE_PIECE:
+            self._hand_over_tape()
+
+    def _hand_over_tape(self) -> None:
+        if self._tape:
+            self._taped += len(self._tape)
+            self._record(Taped(tape=bytes(self._tape)))
+            self._tape.clear()

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from selam_agent.errors import EngineError, SelamError
 from selam_agent.languages.carry_hours import carry_hours
@@ -50,11 +51,7 @@ class Translating:
         self._deadline_s = deadline_s
         # The region of one of the languages, such as ``ti-ER``, where the client names it.
         self.locale = ""
-        self._ordinary = frozenset(
-            word
-            for pack in packs
-            for word in (*pack.calendar.weekdays, *pack.calendar.months, *pack.name.split())
-        )
+        self._ordinary = _ordinary(packs)
 
     async def translate(self, text: str, source: str, target: str) -> Translated:
         """Never raises but for cancellation."""
@@ -101,3 +98,13 @@ class Translating:
 
     def _pack(self, language: str) -> Pack:
         return self._packs[self.locale if self.locale.partition("-")[0] == language else language]
+
+
+@lru_cache(maxsize=4)
+def _ordinary(packs: Packs) -> frozenset[str]:
+    """Words with a capital that are translated all the same; the same for every session."""
+    return frozenset(
+        word
+        for pack in packs
+        for word in (*pack.calendar.weekdays, *pack.calendar.months, *pack.name.split())
+    )

@@ -19,7 +19,13 @@ import pytest_asyncio
 
 from selam_agent.app import App
 from selam_agent.client import AudioEnd, SelamClient
-from selam_agent.programs import replay
+from selam_agent.dialogue.decisions import TurnSettings
+from selam_agent.dialogue.replay import replay
+from selam_agent.events import Event
+from selam_agent.events_signals import Taped
+from selam_agent.programs import replay as program
+from selam_agent.records_rows import Rows
+from selam_agent.session.taping import Taping
 from selam_agent.store import Tier
 from selam_agent.store_files import RecordFiles
 from tests.speech import spoken
@@ -91,7 +97,7 @@ async def test_the_tape_replays_and_the_audio_has_both_sides(app: App, tmp_path:
     assert set(links) == {"timeline", "metadata", "tape", "audio"}
     tape = tmp_path / "session.tape"
     tape.write_bytes((await get(app, links["tape"]))[1])
-    assert replay.run(tape, [], as_json=True) == 0
+    assert program.run(tape, [], as_json=True) == 0
     status, data = await get(app, links["audio"])
     with wave.open(io.BytesIO(data)) as file:
         assert (status, file.getframerate(), file.getnchannels()) == (200, 16_000, 2)
@@ -126,11 +132,45 @@ async def test_a_piece_that_cannot_be_written_does_not_stop_the_next(tmp_path: P
     files = RecordFiles(tmp_path)
     files.start()
     files.put(lambda: 1 // 0)
-    files.put_tape("sess_1", b"tape")
+    files.add_tape("sess_1", b"tape")
     async with asyncio.timeout(10):
         await files.flush()
     assert files.kinds("sess_1") == ["tape"]
     await files.aclose()
+
+
+async def test_a_tape_comes_in_pieces_that_are_whole_lines_and_one_after_the_other(tmp_path: Path) -> None:
+    pieces: list[bytes] = []
+
+    def take(event: Event) -> None:
+        assert isinstance(event, Taped)
+        pieces.append(event.tape)
+
+    taping = Taping("metadata", take)
+    turns = taping.turn_taker(TurnSettings())
+    for number in range(5_000):
+        turns.frame(number % 100 < 40, number * 20.0)
+    taping.close(turns)
+    assert len(pieces) > 4 and max(map(len, pieces)) < 20_000
+    files = RecordFiles(tmp_path)
+    files.start()
+    for piece in pieces:
+        assert json.loads(piece.splitlines()[0]) and piece.endswith(b"\n")
+        files.add_tape("sess_1", piece)
+    await files.flush()
+    await files.aclose()
+    entries = [json.loads(line) for line in (tmp_path / "sess_1.tape").read_bytes().splitlines()]
+    again = replay(entries)
+    assert again.recorded == again.now and len(again.now) > 50
+
+
+async def test_rows_are_kept_small_and_come_back_as_they_were() -> None:
+    rows = Rows()
+    given = [{"at_ms": number, "reason": "so 😀", "parts": [0.5, None]} for number in range(3_000)]
+    for row in given:
+        rows.append(row)
+    assert (len(rows), rows.all()) == (3_000, given)
+    assert sum(map(len, rows._blocks)) + len(rows._open) < 60_000
 
 
 async def test_nothing_is_kept_where_nothing_may_be(tmp_path: Path) -> None:
