@@ -16,11 +16,18 @@ from typing import Final
 import numpy as np
 
 from selam_agent.audio.echo_aec3 import AHEAD, Aec3, MakeAec3
-from selam_agent.audio.echo_delay import DelaySearch, FloatWave, SearchBudget, mean_power
+from selam_agent.audio.echo_delay import (
+    MAX_DELAY_MS,
+    DelaySearch,
+    FloatWave,
+    JumpSearch,
+    SearchBudget,
+    mean_power,
+)
 from selam_agent.audio.echo_filter import PARTITIONS, EchoFilter
 from selam_agent.audio.echo_gate import EchoGate
 from selam_agent.audio.echo_status import Cleaned, EchoStatus, State
-from selam_agent.audio.echo_track import SentTrack, StreamClock
+from selam_agent.audio.echo_track import Microphone, SentTrack, StreamClock
 from selam_agent.audio.frames import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE
 from selam_agent.audio.pcm import Pcm16
 
@@ -29,7 +36,6 @@ _UNTRUSTED_FRAMES: Final = 1500 // FRAME_MS
 # After a new delay: the filter's first convergence, and the gate's first idea of the leak.
 _SETTLING_FRAMES: Final = 800 // FRAME_MS
 _RESETTLING_FRAMES: Final = 400 // FRAME_MS
-_LOOK_EVERY: Final = 240 // FRAME_MS
 # The filter begins this much before the delay that was found: room for jitter and drift.
 _BEFORE: Final = 10 * _PER_MS
 # Two answers about the delay that are this close are one: 1 ms, and 1.5 ms for the filter's own.
@@ -46,8 +52,8 @@ _TAIL: Final = PARTITIONS * FRAME_SAMPLES + 200 * _PER_MS
 _NEW_REPLY_GAP: Final = 300 * _PER_MS
 # Frames over the echo in a row after which a jump is looked for: before 12 of them are a barge-in.
 _LOOK_AT_RUN: Final = frozenset((5, 7, 9, 11, 15, 20, 30, 40))
-_AUDIBLE_POWER: Final = 1e-9
-_SENT_POWER: Final = 1e-6
+# What was sent longer ago than a filter's start looks back is not asked for any more.
+_KEPT: Final = Microphone.LENGTH + MAX_DELAY_MS * _PER_MS
 
 
 class EchoGuard:
@@ -62,8 +68,8 @@ class EchoGuard:
         self._aec3: Aec3 | None = None
         self._sent = SentTrack()
         self._search = DelaySearch()
-        self._sudden = DelaySearch(window_ms=300, memory=0.0, confidence=11.0)
-        self._microphone: FloatWave = np.zeros(0, np.float32)
+        self._sudden = JumpSearch()
+        self._microphone = Microphone()
         self._filter: EchoFilter | None = None
         self._gate = EchoGate()
         self._state: State = "listening"
@@ -75,7 +81,8 @@ class EchoGuard:
         self._active = 0
         self._budget = SearchBudget()
         self._settled = 0
-        self._since_look = 0
+        # What came after the last block that was looked at, in samples.
+        self._unseen = 0
         self._over_run = 0
         self._gap = 0
 
@@ -138,37 +145,53 @@ class EchoGuard:
         first, hole = self._clock.place(round(at_ms * _PER_MS), span)
         if hole:
             self._search.forget()
-        suspect = np.zeros(len(frames), np.bool_)
+        self._sent.forget(first - _KEPT)
         if not self._audible(first, first + span):
             self._gap += span
-            return Cleaned(frames, suspect)
+            return Cleaned(frames, None)
         if self._state == "none":
             if not self._budget.rest(len(frames)):
-                return Cleaned(frames, suspect)
+                return Cleaned(frames, None)
             self._look_again()
-        cleaned = frames
-        for number, frame in enumerate(frames):
-            position = first + number * FRAME_SAMPLES
-            if not self._audible(position, position + FRAME_SAMPLES):
+        seen = self._seek(frames, first) if self._delay is None else 0
+        if self._delay is None:
+            return Cleaned(frames, None)
+        return self._clean(frames, seen, first)
+
+    def _seek(self, frames: Pcm16, position: int) -> int:
+        """Looks for echo in these frames; returns after how many of them that came to an end."""
+        if self._gap:
+            self._go_on()
+        seen = 0
+        while seen < len(frames) and self._state == "listening":
+            until_look = -(-(self._search.block - self._unseen) // FRAME_SAMPLES)
+            part = frames[seen : seen + until_look]
+            self._remember(part, position + seen * FRAME_SAMPLES)
+            seen += len(part)
+        return seen
+
+    def _clean(self, frames: Pcm16, first: int, position: int) -> Cleaned:
+        """Without echo from the frame ``first`` on; ``position``: where the frames begin."""
+        cleaned, suspect = frames, np.zeros(len(frames), np.bool_)
+        for number in range(first, len(frames)):
+            at, frame = position + number * FRAME_SAMPLES, frames[number]
+            if not self._audible(at, at + FRAME_SAMPLES):
                 self._gap += FRAME_SAMPLES
                 continue
             if self._gap:
                 self._go_on()
-            wave = frame.astype(np.float32) * np.float32(1 / 32768)
-            self._remember(wave, position)
-            if self._state == "none":
-                break
+            self._remember(frame[None], at)
             if self._delay is None:
                 continue
-            delay = self._delay
-            left, suspect[number] = self._guard(wave, position, delay)
+            left, suspect[number] = self._guard(frame * np.float32(1 / 32768), at, self._delay)
             if cleaned is frames:
                 cleaned = frames.copy()
             if self._aec3 is None:
                 cleaned[number] = np.clip(left * 32768, -32768, 32767)
             else:
-                at = position - delay + AHEAD
-                cleaned[number] = self._aec3.cancel(frame, self._sent.take_pcm(at, at + FRAME_SAMPLES))
+                ahead = at - self._delay + AHEAD
+                sent = self._sent.take_pcm(ahead, ahead + FRAME_SAMPLES)
+                cleaned[number] = self._aec3.cancel(frame, sent)
         return Cleaned(cleaned, suspect)
 
     def _audible(self, first: int, last: int) -> bool:
@@ -182,8 +205,8 @@ class EchoGuard:
             self._search.forget()
             self._candidate = None
         self._gap = 0
-        self._microphone = np.zeros(0, np.float32)
-        self._since_look = 0
+        self._microphone.forget()
+        self._unseen = 0
         if self._filter is not None:
             self._filter.pause()
 
@@ -192,51 +215,50 @@ class EchoGuard:
         self._go_on()
 
     def _find_nothing(self) -> None:
-        """Headphones, or an echo that is gone. What the search needs, 400 kB, is given back."""
+        """Headphones, or an echo that is gone. What the search needs, 150 kB, is given back."""
         self._state = "none" if self._delay is None else "listening"
         self._delay = self._candidate = None
         self._search.forget()
         self._budget.renew()
         if self._state == "none":
             self._sent.forget()
-            self._microphone = np.zeros(0, np.float32)
+            self._microphone.forget()
 
     # ------------------------------------------------------------ delay
 
-    def _remember(self, wave: FloatWave, position: int) -> None:
-        """Keeps the microphone's last 500 ms and looks at them now and then."""
-        if not self._microphone.size:
-            self._microphone = np.zeros(self._search.window, np.float32)
-        self._microphone[:-FRAME_SAMPLES] = self._microphone[FRAME_SAMPLES:]
-        self._microphone[-FRAME_SAMPLES:] = wave
-        end = position + FRAME_SAMPLES
-        self._active += self._sent.sounds(position, end)
-        self._since_look += 1
-        if self._since_look < _LOOK_EVERY:
+    def _remember(self, frames: Pcm16, position: int) -> None:
+        """Adds frames, of which the last one may complete a block, and then looks at that."""
+        self._microphone.write(frames.reshape(-1))
+        self._active += self._sent.sounding(position, len(frames))
+        self._unseen += len(frames) * FRAME_SAMPLES
+        if self._unseen >= self._search.block:
+            self._unseen -= self._search.block
+            self._look(position + len(frames) * FRAME_SAMPLES)
+
+    def _look(self, end: int) -> None:
+        """Looks at the last whole block; ``end``: of all that was heard."""
+        block, ago = self._search.block, self._unseen
+        lag = self._search.look(self._microphone.take(block, ago), end - ago - block, self._sent.take)
+        if not self._search.saw:
             return
-        self._since_look = 0
-        sent = self._sent.take(end - self._search.reference, end)
-        if mean_power(sent) < _SENT_POWER or mean_power(self._microphone) < _AUDIBLE_POWER:
-            return
-        lag = self._search.look(self._microphone, sent)
         again = lag is not None and self._candidate is not None and abs(lag - self._candidate) <= _AGREE
         self._candidate = lag
         if again and lag is not None:
             self._budget.renew()
-            self._found(lag, position)
-        elif self._budget.spend(_LOOK_EVERY):
+            self._found(lag, end)
+        elif self._budget.spend(block / FRAME_SAMPLES):
             self._find_nothing()
 
-    def _found(self, lag: int, position: int) -> None:
+    def _found(self, lag: int, end: int) -> None:
         if self._delay is None or self._filter is None:
-            self._start(lag, position)
+            self._start(lag, end)
         elif abs(lag - self._known()) <= _SAME_PLACE:
             # The filter has followed a slow drift; now the blocks it is given follow, too.
             if abs(lag - self._delay) >= _DRIFTED:
                 self._filter.shift(lag - self._delay)
                 self._delay = lag
         elif self._settled < _SETTLING_FRAMES:
-            self._start(lag, position)
+            self._start(lag, end)
         elif self._search.share_at(self._known()) <= _STILL_THERE:
             self._jump(lag)
 
@@ -257,14 +279,14 @@ class EchoGuard:
         self._new_place = self._candidate = None
         self._search.forget()
 
-    def _start(self, lag: int, position: int) -> None:
+    def _start(self, lag: int, end: int) -> None:
         """There is echo, at this delay."""
         if self._filter is None:
             self._filter = EchoFilter()
             self._aec3 = self._make_aec3() if self._make_aec3 is not None else None
-        end = position + FRAME_SAMPLES - lag
-        sent = self._sent.take(end - len(self._microphone), end)
-        self._filter.reset(min(1.0, mean_power(self._microphone) / (mean_power(sent) + 1e-9)))
+        heard = self._microphone.take(Microphone.LENGTH)
+        sent = self._sent.take(end - lag - len(heard), end - lag)
+        self._filter.reset(min(1.0, mean_power(heard) / (mean_power(sent) + 1e-9)))
         self._gate.reset()
         self._state, self._delay = "guarding", lag
         self._settled = self._over_run = 0
@@ -274,7 +296,7 @@ class EchoGuard:
         """Is what seems to be a caller the agent at another delay? Twice the same answer is believed."""
         end = position + FRAME_SAMPLES
         sent = self._sent.take(end - self._sudden.reference, end)
-        lag = self._sudden.look(self._microphone[-self._sudden.window :], sent)
+        lag = self._sudden.look(self._microphone.take(self._sudden.window), sent)
         known = self._known()
         moved = 0 if lag is None else abs(lag - known)
         if lag is None or not _SAME_PLACE < moved < _FAR or self._sudden.share_at(known) > _STILL_THERE:

@@ -7,7 +7,9 @@ full whitening gives their noise the same vote.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,78 +17,163 @@ from numpy.typing import NDArray
 from selam_agent.audio.frames import FRAME_MS, SAMPLE_RATE
 
 FloatWave = NDArray[np.float32]
+Spectrum: TypeAlias = NDArray[np.complex64]
 
 # 80–600 ms is expected, jitter of the microphone's clock comes on top; no client buffers a second.
 MAX_DELAY_MS: Final = 1000
 _MAX_LAG: Final = SAMPLE_RATE * MAX_DELAY_MS // 1000
-# The correlation is looked at with 8 kHz: above 3.5 kHz a telephone has nothing.
-_LAGS: Final = _MAX_LAG // 2 + 1
 _LOW_HZ, _HIGH_HZ = 300, 3470
 _WHITENING: Final = 0.8
+_AUDIBLE_POWER: Final = 1e-9
+_SENT_POWER: Final = 1e-6
 
 
-class DelaySearch:
-    """Adds up evidence over time; ``look`` once for each stretch of microphone.
+class _Correlator:
+    """Whitened correlation of signals of ``size`` samples at 16 kHz, and where it is highest."""
+
+    def __init__(self, size: int, confidence: float) -> None:
+        self._size = size
+        self._confidence = confidence
+        hertz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
+        self._band = slice(int(np.searchsorted(hertz, _LOW_HZ)), int(np.searchsorted(hertz, _HIGH_HZ)))
+        # By delay, in steps of 1/8000 s; kept only where something was found.
+        self._correlation: FloatWave = np.zeros(0, np.float32)
+        self.peak = 0.0
+
+    def share_at(self, lag: int) -> float:
+        """How high the last correlation is within 0.5 ms of this place, relative to its peak."""
+        around = self._correlation[max(0, lag // 2 - 4) : lag // 2 + 5]
+        return float(around.max() / (self._correlation.max() + 1e-12)) if len(around) else 0.0
+
+    def _spectrum(self, waves: NDArray[np.floating[Any]]) -> Spectrum:
+        """float [n, up to size] → complex64 [n, bins]."""
+        return np.fft.rfft(waves, self._size)[:, self._band].astype(np.complex64)
+
+    def _correlate(self, cross: Spectrum) -> FloatWave:
+        """complex64 [n, bins] → float32 [n, size / 2]: above 3.5 kHz a telephone has nothing, 8 kHz do."""
+        half = np.zeros((len(cross), self._size // 4 + 1), np.complex64)
+        np.multiply(cross, 1 / (np.abs(cross) ** np.float32(_WHITENING) + 1e-6), out=half[:, self._band])
+        correlation: FloatWave = np.fft.irfft(half).astype(np.float32, copy=False)
+        return correlation
+
+    def _highest(self, correlation: FloatWave) -> int | None:
+        """The delay in samples at 16 kHz, if the correlation is high enough there."""
+        at = int(correlation.argmax())
+        rms = float(correlation @ correlation / len(correlation)) ** 0.5
+        self.peak = float(correlation[at]) / (rms + 1e-12)
+        if self.peak < self._confidence:
+            self._correlation = np.zeros(0, np.float32)
+            return None
+        self._correlation = correlation
+        return round((at + self._fraction(at)) * 2)
+
+    def _fraction(self, at: int) -> float:
+        """The top of a parabola through the peak and its neighbours, −0.5…0.5."""
+        if not 0 < at < len(self._correlation) - 1:
+            return 0.0
+        before, top, after = self._correlation[at - 1 : at + 2].tolist()
+        return float(0.5 * (before - after) / (before - 2 * top + after - 1e-12))
+
+
+class DelaySearch(_Correlator):
+    """Adds up evidence over time; ``look`` once for each block of microphone, 0.1 ms.
+
+    A block heard with a delay of q blocks and a part holds the end of one block that was sent and the
+    beginning of the next. It is correlated with each of the last five by transforms no longer than a block,
+    and each transform of what was sent serves five looks. The circular correlations with two
+    neighbours have their peak at the same place, in proportion to what was heard of each.
 
     Args:
-        window_ms: microphone compared at a time. 500 ms hold a few syllables: enough for a peak, few
-            enough for the search to be finished early in the first reply.
         memory: how much earlier evidence counts at each further look.
-        confidence: height of the peak over the RMS of the correlation. Echo has 20 to 60, unrelated
-            speech up to 9, a few syllables against noise now and then 12.
+        confidence: height of the peak over the RMS of the correlation. Echo has 20 to 50, unrelated
+            speech up to 10 at the first look and 6 after a second.
     """
 
-    def __init__(self, window_ms: int = 500, memory: float = 0.85, confidence: float = 13.0) -> None:
-        self.window = SAMPLE_RATE * window_ms // 1000
-        # Circular correlation of a window and a longer reference is exact in the lags that are used.
-        self.reference = self.window + _MAX_LAG
+    # Enough for a few syllables.
+    BLOCK_MS: Final = 250
+
+    def __init__(self, memory: float = 0.85, confidence: float = 10.5) -> None:
+        self.block = SAMPLE_RATE * self.BLOCK_MS // 1000
+        super().__init__(self.block, confidence)
         self._memory = memory
-        self._confidence = confidence
-        hertz = np.fft.rfftfreq(self.reference, 1 / SAMPLE_RATE)
-        self._band = slice(int(np.searchsorted(hertz, _LOW_HZ)), int(np.searchsorted(hertz, _HIGH_HZ)))
-        self._evidence: NDArray[np.complex64] | None = None
-        self.peak = 0.0
-        self._correlation = np.zeros(0, np.float32)
+        # How far what was sent matters, from a block's end back.
+        self.reference = self.block + _MAX_LAG
+        self._shares = _shares(self.block // 2)
+        # Spectrum and mean power of what was sent, by the position at which it begins.
+        self._sent: dict[int, tuple[Spectrum, float]] = {}
+        self._evidence: Spectrum | None = None
+        # Whether there was sound on both sides at the last look.
+        self.saw = False
 
     def forget(self) -> None:
         """What was seen before does not count any more."""
+        self._sent = {}
         self._evidence = None
         self._correlation = np.zeros(0, np.float32)
+
+    def look(self, microphone: FloatWave, at: int, sent: Callable[[int, int], FloatWave]) -> int | None:
+        """Where is the echo, in samples at 16 kHz? None: nowhere with confidence.
+
+        Args:
+            microphone: float32 [block], −1…1, heard from position ``at`` on.
+            sent: what was due from one position to another, float32.
+        """
+        self.saw = False
+        if mean_power(microphone) < _AUDIBLE_POWER:
+            return None
+        begins = range(at, at - _MAX_LAG - 1, -self.block)
+        # Old ones too when blocks did not follow one another; else one.
+        new = [begin for begin in begins if begin not in self._sent]
+        waves = np.stack([microphone, *(sent(begin, begin + self.block) for begin in new)], dtype=np.float64)
+        heard, *spectra = self._spectrum(waves)
+        for begin, wave, spectrum in zip(new, waves[1:], spectra, strict=True):
+            self._sent[begin] = spectrum.copy(), mean_power(wave)
+        self._sent = {begin: self._sent[begin] for begin in begins}
+        self.saw = sum(power for _, power in self._sent.values()) / len(begins) >= _SENT_POWER
+        if not self.saw:
+            return None
+        cross = np.array([spectrum for spectrum, _ in self._sent.values()])
+        np.conjugate(cross, out=cross)
+        cross *= heard
+        cross *= np.float32(1 / (float(np.abs(cross).sum()) / cross.size + 1e-9))
+        if self._evidence is not None:
+            self._evidence *= np.float32(self._memory)
+            cross += self._evidence
+        self._evidence = cross
+        each = self._correlate(cross)
+        later, earlier = self._shares
+        both = later * each[:-1]
+        both += earlier * each[1:]
+        return self._highest(np.abs(both, out=both).reshape(-1))
+
+
+class JumpSearch(_Correlator):
+    """One look by itself, longer and exact: 0.35 ms. For an echo that is known to be somewhere."""
+
+    def __init__(self) -> None:
+        self.window = SAMPLE_RATE * 300 // 1000
+        # Circular correlation of a window and a longer reference is exact in the lags that are used.
+        self.reference = self.window + _MAX_LAG
+        super().__init__(self.reference, confidence=11.0)
 
     def look(self, microphone: FloatWave, sent: FloatWave) -> int | None:
         """Where is the echo, in samples at 16 kHz? None: nowhere with confidence.
 
         Args:
             microphone: float32 [window].
-            sent: float32 [window + 16000]: what was due in the second before and during it.
+            sent: float32 [reference]: what was due in the second before and during it.
         """
-        heard = np.fft.rfft(microphone, self.reference)[self._band]
-        cross = np.asarray(np.fft.rfft(sent)[self._band] * heard.conj(), np.complex64)
+        cross = self._spectrum(sent[None]) * self._spectrum(microphone[None]).conj()
         cross /= np.abs(cross).mean() + 1e-9
-        if self._evidence is not None:
-            cross += self._memory * self._evidence
-        self._evidence = cross
-        half = np.zeros(self.reference // 4 + 1, np.complex64)
-        half[self._band] = cross / (np.abs(cross) ** _WHITENING + 1e-6)
-        self._correlation = correlation = np.abs(np.fft.irfft(half)[:_LAGS])
-        at = int(correlation.argmax())
-        self.peak = float(correlation[at]) / (float(np.sqrt(np.mean(correlation**2))) + 1e-12)
-        if self.peak < self._confidence:
-            return None
-        return round((_LAGS - 1 - at - self._fraction(at)) * 2)
+        return self._highest(np.abs(self._correlate(cross)[0, _MAX_LAG // 2 :: -1]))
 
-    def _fraction(self, at: int) -> float:
-        """The top of a parabola through the peak and its neighbours, −0.5…0.5."""
-        if not 0 < at < _LAGS - 1:
-            return 0.0
-        before, top, after = self._correlation[at - 1 : at + 2].tolist()
-        return float(0.5 * (before - after) / (before - 2 * top + after - 1e-12))
 
-    def share_at(self, lag: int) -> float:
-        """How high the last correlation is within 0.5 ms of this place, relative to its peak."""
-        at = _LAGS - 1 - lag // 2
-        around = self._correlation[max(0, at - 4) : at + 5]
-        return float(around.max() / (self._correlation.max() + 1e-12)) if len(around) else 0.0
+@lru_cache(maxsize=1)
+def _shares(steps: int) -> tuple[FloatWave, FloatWave]:
+    """How much of a block and of the one before is heard with each delay up to a block; of norm 1."""
+    part = np.arange(steps) / steps
+    both = np.hypot(part, 1 - part)
+    return ((1 - part) / both).astype(np.float32), (part / both).astype(np.float32)
 
 
 class SearchBudget:
@@ -102,14 +189,14 @@ class SearchBudget:
     REST: Final = 60_000 // FRAME_MS
 
     def __init__(self) -> None:
-        self._left = self.FIRST
+        self._left: float = self.FIRST
         self._rested = 0
 
     def renew(self) -> None:
         """As long as in the beginning."""
         self._left = self.FIRST
 
-    def spend(self, frames: int) -> bool:
+    def spend(self, frames: float) -> bool:
         """Searched for this long without a result; is that enough?"""
         self._left -= frames
         return self._left <= 0
@@ -123,6 +210,6 @@ class SearchBudget:
         return True
 
 
-def mean_power(wave: FloatWave) -> float:
+def mean_power(wave: NDArray[np.floating[Any]]) -> float:
     """1.0 is a full-scale square wave."""
     return float(wave @ wave) / max(len(wave), 1)

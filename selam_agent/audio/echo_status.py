@@ -15,10 +15,13 @@ State = Literal["listening", "none", "guarding"]
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """``frames``: int16 [n, 320] without the echo. ``suspect``: bool [n], agent heard, and no caller."""
+    """``frames``: int16 [n, 320] without the echo.
+
+    ``suspect``: bool [n], agent heard and no caller; None where there is no echo.
+    """
 
     frames: Pcm16
-    suspect: NDArray[np.bool_]
+    suspect: NDArray[np.bool_] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from selam_agent.audio.echo_delay import FloatWave
-from selam_agent.audio.frames import SAMPLE_RATE
+from selam_agent.audio.frames import FRAME_SAMPLES, SAMPLE_RATE
 from selam_agent.audio.pcm import Pcm16
 
 # A stalled microphone arrives up to 3 s late, the echo a second after that, and 2 s are sent ahead.
@@ -53,6 +53,34 @@ class StreamClock:
         return position, hole
 
 
+class Microphone:
+    """The last 500 ms that were heard, silence before; takes its 16 kB with the first of them."""
+
+    LENGTH: Final = SAMPLE_RATE // 2
+
+    def __init__(self) -> None:
+        self._heard: Pcm16 | None = None
+
+    def forget(self) -> None:
+        """Begins anew."""
+        self._heard = None
+
+    def write(self, pcm: Pcm16) -> None:
+        """int16 [n]."""
+        if self._heard is None:
+            self._heard = np.zeros(self.LENGTH, np.int16)
+        if len(pcm) < self.LENGTH:
+            self._heard[: -len(pcm)] = self._heard[len(pcm) :]
+        self._heard[-len(pcm) :] = pcm[-self.LENGTH :]
+
+    def take(self, samples: int, ago: int = 0) -> FloatWave:
+        """float32 [samples], −1…1, up to so many samples before the last one."""
+        if self._heard is None:
+            return np.zeros(samples, np.float32)
+        end = self.LENGTH - ago
+        return self._heard[end - samples : end] * np.float32(1 / 32768)
+
+
 class SentTrack:
     """The last 8 s, as the pieces that were sent: at most 256 kB, and nothing while the agent is silent.
 
@@ -69,28 +97,28 @@ class SentTrack:
         """``pcm`` begins here, or a few milliseconds from here where the last piece ended."""
         if not len(pcm):
             return
-        pcm = pcm[-_LENGTH:]
+        position = self.note(position, len(pcm))
+        self._pieces.append((position + max(0, len(pcm) - _LENGTH), pcm[-_LENGTH:]))
+        self.forget(position + len(pcm) - _LENGTH)
+
+    def note(self, position: int, samples: int) -> int:
+        """So much was sent, and nobody will ask what. Returns where it begins."""
         if self._end is not None:
             if abs(position - self._end) <= _SAME_STREAM:
                 position = self._end
             elif position < self._end:
                 self.cut(position)
-        self._end = position + len(pcm)
-        self._pieces.append((position, pcm))
-        while self._pieces[0][0] + len(self._pieces[0][1]) <= self._end - _LENGTH:
+        begin = position
+        if self._stretches and self._stretches[-1][1] == position:
+            begin = self._stretches.pop()[0]
+        self._end = position + samples
+        self._stretches.append((begin, self._end))
+        return position
+
+    def forget(self, before: int | None = None) -> None:
+        """What was sent, all or before this position, is not needed any more."""
+        while self._pieces and (before is None or self._pieces[0][0] + len(self._pieces[0][1]) <= before):
             self._pieces.popleft()
-        self.note(position, len(pcm))
-
-    def note(self, position: int, samples: int) -> None:
-        """So much was sent, and nobody will ask what."""
-        last = position + samples
-        if self._stretches and abs(self._stretches[-1][1] - position) <= _SAME_STREAM:
-            position = self._stretches.pop()[0]
-        self._stretches.append((position, last))
-
-    def forget(self) -> None:
-        """What was sent so far is not needed any more."""
-        self._pieces.clear()
 
     def cut(self, position: int) -> None:
         """Nothing from here on will be played."""
@@ -101,12 +129,26 @@ class SentTrack:
             begin, pcm = self._pieces.pop()
             if begin < position:
                 self._pieces.append((begin, pcm[: position - begin]))
-        kept = [(first, min(last, position)) for first, last in self._stretches if first < position]
-        self._stretches = deque(kept, _STRETCHES)
+        while self._stretches and self._stretches[-1][1] > position:
+            begin, _ = self._stretches.pop()
+            if begin < position:
+                self._stretches.append((begin, position))
 
     def sounds(self, first: int, last: int) -> bool:
         """Was anything sent that is due between these positions?"""
-        return any(begin < last and end > first for begin, end in self._stretches)
+        for begin, end in reversed(self._stretches):
+            if end <= first:
+                return False
+            if begin < last:
+                return True
+        return False
+
+    def sounding(self, first: int, frames: int) -> int:
+        """In how many of these frames anything is due."""
+        last = first + frames * FRAME_SAMPLES
+        if self._stretches and self._stretches[-1][0] <= first and last <= self._stretches[-1][1]:
+            return frames
+        return sum(self.sounds(at, at + FRAME_SAMPLES) for at in range(first, last, FRAME_SAMPLES))
 
     def take(self, first: int, last: int) -> FloatWave:
         """float32 [last − first], −1…1."""

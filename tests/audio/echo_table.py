@@ -67,7 +67,8 @@ def listen(call: Call, guard: EchoGuard | None = None) -> Listened:
         took = (time.perf_counter() - begun) * 1e6 / len(packet)
         cost.setdefault(state if cleaned.frames is packet else "subtracting", []).append(took)
         untouched &= cleaned.frames is packet
-        counted.append(gate.feed(cleaned.frames).voiced & ~cleaned.suspect & guard.trusted)
+        suspect = False if cleaned.suspect is None else cleaned.suspect
+        counted.append(gate.feed(cleaned.frames).voiced & np.logical_not(suspect) & guard.trusted)
         trusted.append(np.full(len(packet), guard.trusted))
         if found is None and guard.state == "guarding":
             found = float(now)

@@ -35,7 +35,8 @@ def test_a_session_without_echo_keeps_nothing_to_find_it_with() -> None:
     finally:
         tracemalloc.stop()
     assert room.trusted and not room.echoes and not room.suspected
-    assert searching - found_none > 150_000
+    assert searching < 200_000
+    assert searching - found_none > 100_000
 
 
 def test_it_looks_again_after_a_minute_of_agent_audio() -> None:
