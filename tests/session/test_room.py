@@ -46,5 +46,5 @@ def test_it_looks_again_after_a_minute_of_agent_audio() -> None:
     assert room._guard is not None and room._guard.state == "none"
     now = speak(room, 55, now)
     assert room._guard.state == "none"
-    speak(room, 5, now)
+    speak(room, 4, now)
     assert room._guard.state == "listening"
