@@ -132,8 +132,20 @@ class ChunkEncoder:
         return [self._cut(len(self._held))] if len(self._held) else []
 
     def _raw(self) -> list[EncodedChunk]:
-        size = self._rate * RAW_CHUNK_MS // 1000
-        return [self._cut(size) for _ in range(len(self._held) // size)]
+        samples = self._rate * RAW_CHUNK_MS // 1000
+        count = len(self._held) // samples
+        if not count:
+            return []
+        data = encode(self._held[: count * samples], self._format, self._rate)
+        self._held = self._held[count * samples :]
+        size, start = len(data) // count, self._start
+        self._start += count * samples
+        return [
+            EncodedChunk(
+                data[n * size : (n + 1) * size], samples, start + n * samples, self._format, self._rate
+            )
+            for n in range(count)
+        ]
 
     def _files(self) -> list[EncodedChunk]:
         chunks: list[EncodedChunk] = []

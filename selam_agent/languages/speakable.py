@@ -94,6 +94,7 @@ _NUMBER = re.compile(
     r"(?P<sign>(?<![\w.])[-−])?(?P<money>[$€£])?"
     r"(?P<whole>\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.(?P<decimals>\d+))?(?P<percent>%)?"
 )
+_DIGIT = re.compile(r"\d")
 _ETHIOPIC_DIGITS = re.compile("[\u1369-\u137c]+")
 _MARKS = ",;:!?።፣"
 
@@ -115,6 +116,14 @@ def _token(token: str, pack: Pack, part: Part | None) -> str:
     # The old wordspace is typed for a colon.
     token = re.sub(r"(?<=\d)፡(?=\d)", ":", token)
     token = _ADDRESS.sub(lambda match: f" @ {match.group()[1:].replace('.', f' {_dot(pack)} ')}", token)
+    if _DIGIT.search(token):
+        token = _figures(token, pack, part)
+    token = "".join(_symbol(char, pack) for char in token)
+    # An emoji is made of several characters; what is left of one must not be spelt out.
+    return readable("".join(" " if unicodedata.category(c) in _UNSPOKEN else c for c in token), pack)
+
+
+def _figures(token: str, pack: Pack, part: Part | None) -> str:
     token = _ISO_DATE.sub(lambda match: _date(match, pack), token)
     token = _SHORT_DATE.sub(lambda match: _short_date(match, pack), token)
     token = _RANGE.sub(lambda match: _between(match, _range(match, pack)), token)
@@ -124,10 +133,7 @@ def _token(token: str, pack: Pack, part: Part | None) -> str:
         token = _DECADE.sub(lambda match: say_year(int(match[1]), pack).removesuffix("y") + "ies", token)
     token = re.sub(r"(?<=\d)/(?=\d)", " ", token)
     token = _VERSION.sub(lambda match: _between(match, _version(match, pack)), token)
-    token = _NUMBER.sub(lambda match: _between(match, _number(match, pack, part)), token)
-    token = "".join(_symbol(char, pack) for char in token)
-    # An emoji is made of several characters; what is left of one must not be spelt out.
-    return readable("".join(" " if unicodedata.category(c) in _UNSPOKEN else c for c in token), pack)
+    return _NUMBER.sub(lambda match: _between(match, _number(match, pack, part)), token)
 
 
 _UNSPOKEN = frozenset({"So", "Sk", "Sm", "Sc", "Cs", "Co", "Cn", "Cf", "Cc", "No", "Nl", "Me"})

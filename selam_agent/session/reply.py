@@ -238,15 +238,17 @@ class Reply:
                 await self._until_needed(voicing.voiced_ms)
                 pieces = voicing.speak(fragment, often=fixed or fragment.strip() in says)
             self.marks.voice_works(self._clock())
-            async for chunk in pieces:
+            async for chunks in pieces:
                 self.marks.voice_rests(self._clock())
-                if self.marks.first_pcm is None:
+                if self.marks.first_pcm is None and chunks:
                     self.marks.first_pcm = self._clock()
-                await self._playout.put(chunk)
+                for chunk in chunks:
+                    await self._playout.put(chunk)
                 self.marks.voice_works(self._clock())
             self.marks.voice_rests(self._clock())
-        async for chunk in voicing.played():
-            await self._playout.put(chunk)
+        async for chunks in voicing.played():
+            for chunk in chunks:
+                await self._playout.put(chunk)
         await self._playout.put(None)
 
     def _speaker_of(self, language: str, now: Speaker) -> Speaker:

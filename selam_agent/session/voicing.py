@@ -55,7 +55,7 @@ class Voicing:
         """How much audio the reply has so far."""
         return self._samples * 1000 / self._rate
 
-    async def play(self, speech: Speech) -> AsyncIterator[EncodedChunk]:
+    async def play(self, speech: Speech) -> AsyncIterator[list[EncodedChunk]]:
         """Yields a piece of the model's own speech; pieces that follow each other are one fragment."""
         self._told += speech.text
         if self._playing:
@@ -65,23 +65,21 @@ class Voicing:
             self._playing = True
             self._spoken.begin("", self.voiced_ms)
             self._spoken.extend(self._told)
-        for chunk in await self._encode(pcm):
-            yield chunk
+        yield await self._encode(pcm)
 
-    async def played(self) -> AsyncIterator[EncodedChunk]:
+    async def played(self) -> AsyncIterator[list[EncodedChunk]]:
         """Yields the end of the model's own speech, if it has spoken."""
         if self._playing:
-            async for chunk in self._end():
-                yield chunk
+            yield await self._end()
         self._playing, self._told = False, ""
 
-    async def speak(self, fragment: str, *, often: bool = False) -> AsyncIterator[EncodedChunk]:
-        """Yields the fragment's audio as it is made; ``often``: it is said again and again.
+    async def speak(self, fragment: str, *, often: bool = False) -> AsyncIterator[list[EncodedChunk]]:
+        """Yields the fragment's audio as it is made, piece by piece; ``often``: it is said again and again.
 
         Raises EngineError.
         """
-        async for chunk in self.played():
-            yield chunk
+        async for chunks in self.played():
+            yield chunks
         said = speakable(fragment, self._pack)
         if not said.text.strip():
             return
@@ -112,21 +110,18 @@ class Voicing:
                     self._spoken.begin(fragment, self.voiced_ms - trimmed_ms)
                     words = early
                 self._spoken.words(words)
-                for chunk in await self._encode(pcm):
-                    yield chunk
+                if chunks := await self._encode(pcm):
+                    yield chunks
         if begun:
             self._spoken.words(mapper.finish())
-            async for chunk in self._end():
-                yield chunk
+            yield await self._end()
 
-    async def _end(self) -> AsyncIterator[EncodedChunk]:
+    async def _end(self) -> list[EncodedChunk]:
         pause, self._pause = self._pause, np.zeros(0, np.int16)
-        for chunk in await self._encode(pause[: self._rate * _SENTENCE_PAUSE_MS // 1000]):
-            yield chunk
+        chunks = await self._encode(pause[: self._rate * _SENTENCE_PAUSE_MS // 1000])
         self._spoken.end(self.voiced_ms)
         # The next fragment may take its time: what the encoder holds must not wait for it.
-        for chunk in await self._flush():
-            yield chunk
+        return [*chunks, *await self._flush()]
 
     async def _flush(self) -> list[EncodedChunk]:
         if self._config.output_format in COMPRESSED:
@@ -139,17 +134,17 @@ class Voicing:
             self._source_rate = piece.sample_rate
             self._resampler = StreamResampler(piece.sample_rate, self._rate)
         pcm = self._resampler.feed(pcm)
-        loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > _SILENCE)
-        if not len(loud):
+        loud = (pcm > _SILENCE) | (pcm < -_SILENCE)
+        if not loud.any():
             if self._samples:
                 self._pause = np.concatenate((self._pause, pcm))
             else:
                 self._trimmed += len(pcm)
             return pcm[:0]
-        first = 0 if self._samples else int(loud[0])
-        last = int(loud[-1]) + 1
+        first = 0 if self._samples else int(loud.argmax())
+        last = len(pcm) - int(loud[::-1].argmax())
         self._trimmed += first
-        spoken = np.concatenate((self._pause, pcm[first:last]))
+        spoken = np.concatenate((self._pause, pcm[first:last])) if len(self._pause) else pcm[first:last]
         self._pause = pcm[last:]
         return spoken
 
