@@ -12,7 +12,7 @@ demo: install
 serve: install
 	@$(BIN)/selam-agent serve
 bench: install
-	@$(BIN)/selam-agent bench --json demo/bench.json --html demo/bench.html
+	@$(BIN)/selam-agent bench --all --json demo/bench.json --html demo/bench.html
 tools:
 	@PYTHON='$(PYTHON)' sh .ci/install $(VENV) dev
 test: tools

@@ -190,12 +190,15 @@ def bench(
         typer.Option("--footprint", help="Start, memory, installed size; calls within 1 CPU and 512 MB."),
     ] = False,
     everything: Annotated[
-        bool, typer.Option("--all", help="All levels, variants and tables: half an hour.")
+        bool, typer.Option("--all", help="All levels, variants and tables: 40 minutes.")
     ] = False,
     json_to: Annotated[
         str | None, typer.Option("--json", help="Write the figures to this file; - prints them.")
     ] = None,
     html_to: Annotated[Path | None, typer.Option("--html", help="Write a page with plots.")] = None,
+    markdown_to: Annotated[
+        Path | None, typer.Option("--markdown", help="Write the tables for a document.")
+    ] = None,
 ) -> None:
     """Measure what a session costs, with engines that take no time; --real: with real ones."""
     from selam_agent.programs.bench import program
@@ -211,6 +214,7 @@ def bench(
         seconds=seconds,
         json_to=json_to,
         html_to=html_to,
+        markdown_to=markdown_to,
     )
     raise typer.Exit(status)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from selam_agent.programs.bench.profile import VARIANTS, Profile
 from selam_agent.programs.bench.search import KEEPS_MS
+from selam_agent.programs.bench.tables import FIGURES as ALL_FIGURES
 
 OURS = VARIANTS["base"]
 
@@ -28,22 +29,8 @@ PEERS = {
     "livekit-fixed": Peer(replace(OURS, name="livekit-fixed", barge_in_ms=500), "livekit", ("fixed",)),
     "pipecat": Peer(replace(OURS, name="pipecat", silence_ms=200, barge_in_ms=200), "pipecat"),
 }
-FIGURES = {
-    "cpu_ms_per_session_second": "CPU, ms per session-second",
-    "rss_mb_per_session": "memory per session, MB",
-    "base_rss_mb": "memory of the server, MB",
-    "v2v_over_silence_ms_p50": "v2v over its own configured silence, p50, ms",
-    "v2v_over_silence_ms_p95": "the same, p95",
-    "barge_in_over_threshold_ms_p50": "barge-in over its own threshold, p50, ms",
-    "barge_in_over_threshold_ms_p95": "the same, p95",
-    "underruns": "underruns",
-    "silent_ms_per_reply_p95": "silence in a reply, p95, ms",
-    "missed_turns": "missed turns",
-    "missed_barge_ins": "missed barge-ins",
-    "cut_offs": "answered before the line was over",
-    "turns": "turns",
-    "callers_busy": "the callers' share of a processor",
-}
+# A peer says nothing of its decisions.
+FIGURES = {key: title for key, title in ALL_FIGURES.items() if not key.startswith("decision")}
 # Of these a ratio says nothing, or they are not the server's.
 _NO_RATIO = ("turns", "callers_busy")
 

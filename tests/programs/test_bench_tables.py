@@ -26,6 +26,7 @@ from selam_agent.programs.bench.profile import Profile
 from selam_agent.programs.bench.program import rows
 from selam_agent.programs.bench.random_whisper import Shape, build
 from selam_agent.programs.bench.search import largest
+from selam_agent.programs.bench.tables import markdown as markdown_of
 from selam_agent.programs.bench.tables import print_report
 from selam_agent.settings import Settings
 from tests.peers.compared import failed, markdown, ratios
@@ -38,6 +39,7 @@ def level(sessions: int, **figures: Any) -> dict[str, Any]:
     names += ("decision_to_first_chunk_ms_p50", "decision_to_first_chunk_ms_p95", "callers_busy")
     names += ("barge_in_over_threshold_ms_p50", "barge_in_over_threshold_ms_p95", "missed_turns")
     row: dict[str, Any] = dict.fromkeys(names, 0.0)
+    row |= {"turns": 9, "silent_ms_per_reply_p95": None, "missed_barge_ins": 0, "cut_offs": 0}
     row |= {"sessions": sessions, "v2v_over_silence_ms_p95": float(sessions), "errors": {}, "valid": True}
     return row | figures
 
@@ -189,7 +191,7 @@ def test_every_table_is_printed_and_on_the_page(tmp_path: Path, found_footprint:
     assert page.count("<svg") == 3 * 5
     printed = StringIO()
     print_report(Console(file=printed, width=140), report)
-    for text in (page, printed.getvalue()):
+    for text in (page, printed.getvalue(), markdown_of(report)):
         for said in (
             "Variants at 64 sessions",
             "In real time on one processor: 8;",
@@ -202,8 +204,7 @@ def test_every_table_is_printed_and_on_the_page(tmp_path: Path, found_footprint:
 
 
 def test_the_peers_table_says_how_many_times_ours_each_figure_is() -> None:
-    row = level(8, cpu_ms_per_session_second=5.0, turns=9, cut_offs=0)
-    row |= {"silent_ms_per_reply_p95": None, "missed_barge_ins": 0}
+    row = level(8, cpu_ms_per_session_second=5.0)
     most = {"limited_by_callers": False}
     figures = {
         "ours": {"levels": [row], "max": {"max_sessions": 160, **most}},

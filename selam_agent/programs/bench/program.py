@@ -20,7 +20,7 @@ from selam_agent.programs.bench.real import calls_per_core
 from selam_agent.programs.bench.run import ServerFailed, level, machine
 from selam_agent.programs.bench.search import largest, window
 from selam_agent.programs.bench.speech import Speech, speak
-from selam_agent.programs.bench.tables import print_report
+from selam_agent.programs.bench.tables import markdown, print_report
 from selam_agent.programs.caller_voice import VoiceFailed
 
 # What can be measured, in this order.
@@ -38,6 +38,7 @@ def run(
     seconds: float = 25.0,
     json_to: str | None = None,
     html_to: Path | None = None,
+    markdown_to: Path | None = None,
 ) -> int:
     """Measures ``parts`` (of ``PARTS``) and reports; the exit status: 1 failed, 3 a run was invalid.
 
@@ -61,6 +62,9 @@ def run(
             report |= {"max": measured} if part == "max" and len(parts) > 1 else measured
             if html_to is not None:
                 write_page(html_to, report)
+            if markdown_to is not None:
+                markdown_to.parent.mkdir(parents=True, exist_ok=True)
+                markdown_to.write_text(markdown(report), encoding="utf-8")
             if json_to != "-":
                 _write_json(json_to, report)
     except (ServerFailed, CrowdFailed, VoiceFailed) as error:

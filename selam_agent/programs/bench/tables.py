@@ -1,4 +1,4 @@
-"""The report as tables: what they hold, and how the terminal shows them."""
+"""The report as tables: what they hold, on the terminal and in Markdown."""
 
 from __future__ import annotations
 
@@ -28,6 +28,26 @@ _COLUMNS = (
     ("missed", "missed_turns"),
     ("callers", "callers_busy"),
 )
+FIGURES = {
+    "cpu_ms_per_session_second": "CPU, ms per session-second",
+    "rss_mb_per_session": "memory per session, MB",
+    "base_rss_mb": "memory of the server, MB",
+    "v2v_over_silence_ms_p50": "v2v over the configured silence, p50, ms",
+    "v2v_over_silence_ms_p95": "the same, p95",
+    "v2v_over_silence_ms_p99": "the same, p99",
+    "decision_to_first_chunk_ms_p50": "decision to first chunk, p50, ms",
+    "decision_to_first_chunk_ms_p95": "the same, p95",
+    "barge_in_over_threshold_ms_p50": "barge-in over the threshold, p50, ms",
+    "barge_in_over_threshold_ms_p95": "the same, p95",
+    "underruns": "underruns",
+    "silent_ms_per_reply_p95": "silence in a reply, p95, ms",
+    "missed_turns": "missed turns",
+    "missed_barge_ins": "missed barge-ins",
+    "cut_offs": "answered before the line was over",
+    "turns": "turns",
+    "callers_busy": "the callers' share of a processor",
+}
+"""What Markdown tables show of a level."""
 _RULE = f"no turn missed, v2v p95 within {KEEPS_MS:g} ms of a single session's"
 
 
@@ -103,6 +123,23 @@ def print_report(console: Console, report: Mapping[str, Any]) -> None:
         console.print("Without calls", style="bold")
         for name, value in facts(report["footprint"]):
             console.print(f"{name}: {value}", soft_wrap=True)
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """All tables, the figures below each other."""
+    lines: list[str] = []
+    for each in tables(report):
+        lines += [f"### {each.title}", "", *([each.note, ""] if each.note else [])]
+        heads = each.names or [row["sessions"] for row in each.rows]
+        lines += [f"| {'' if each.names else 'sessions'} | {' | '.join(map(str, heads))} |"]
+        lines += ["|---" * (1 + len(each.rows)) + "|"]
+        for key, title in FIGURES.items():
+            lines.append(f"| {title} | {' | '.join(shown(row[key]) for row in each.rows)} |")
+        lines.append("")
+    if "footprint" in report:
+        lines += ["### Without calls", "", "| | |", "|---|---|"]
+        lines += [f"| {name} | {value} |" for name, value in facts(report["footprint"])]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def shown(value: Any) -> str:
