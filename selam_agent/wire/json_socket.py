@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import orjson
-from aiohttp import WSCloseCode, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from selam_agent.metrics import SLOW_CLIENTS, Metrics
 from selam_agent.wire.limits import Limits
@@ -103,7 +103,7 @@ class JsonSocket:
                 self._wake.clear()
                 while self._queue:
                     frame, size, audio_ms = self._queue.popleft()
-                    await self._socket.send_str(orjson.dumps(frame, default=_text).decode())
+                    await self._socket.send_frame(orjson.dumps(frame, default=_text), WSMsgType.TEXT)
                     self._bytes -= size
                     self._audio_ms -= audio_ms
                 if self._closing is not None:
