@@ -52,15 +52,16 @@ def tally(case: int) -> Tally:
 
 
 def test_the_agent_does_not_interrupt_itself() -> None:
-    # None in 1.25 minutes; a voice that speaks otherwise gives one at times, so one is let pass.
-    assert tally(0).false <= 1
+    assert tally(0).false == 0  # in 1.25 minutes
 
 
 def test_a_caller_over_the_echo_is_heard_nearly_as_soon_as_without_it() -> None:
     over_by_5, over_by_10, alone = tally(1), tally(2), tally(3)
-    # The voice gate alone needs up to 400 ms for its 240; the table has the figures for many more.
+    # The voice gate alone needs up to 400 ms for its 240, and half a second for one of these 20 callers.
+    # Over the echo a second one needs half a second, or a frame or two more: it depends on how the words are
+    # spoken, so 500 would be luck. The table has the figures for many more.
     assert alone.within(450) >= 0.95
-    assert over_by_5.within(500) >= 0.95
+    assert over_by_5.within(550) >= 0.95
     assert over_by_10.within(450) >= 0.95
     assert np.median(over_by_5.late_ms) <= np.median(alone.late_ms) + 50
     assert over_by_5.false + over_by_10.false <= 1
