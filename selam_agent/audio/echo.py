@@ -6,7 +6,7 @@ microphone at all (``echo_delay``); headphones or the browser's own canceller le
 no further cost. In a session that has echo, while the agent is heard, subtract it (``echo_filter``) and
 say of each frame whether more than the rest of it is there (``echo_gate``).
 
-Pure: times are arguments. One thread. About 0.5 MB per session.
+Pure: times are arguments. One thread. 150 kB per session while it looks, 10 without echo, 240 with.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ _KEPT: Final = Microphone.LENGTH + MAX_DELAY_MS * _PER_MS
 class EchoGuard:
     """Give it all that is sent (``far``) and all that is heard (``near``), with times of one clock in ms.
 
-    Per 20 ms frame: 1.5 µs with no echo or a silent agent, 50 µs listening, 250 µs guarding
-    (``python -m tests.audio.echo_table``): on an event loop pass at most 6 frames at a time.
+    Per 20 ms frame: 1 µs with no echo or a silent agent, 12 µs listening (0.13 ms each 250 ms, else 2 µs),
+    250 µs guarding (``python -m tests.audio.echo_table``): on an event loop pass at most 6 frames at a time.
     """
 
     def __init__(self, make_aec3: MakeAec3 | None = None) -> None:

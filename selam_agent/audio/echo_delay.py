@@ -7,6 +7,7 @@ full whitening gives their noise the same vote.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -34,8 +35,7 @@ class _Correlator:
     def __init__(self, size: int, confidence: float) -> None:
         self._size = size
         self._confidence = confidence
-        hertz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
-        self._band = slice(int(np.searchsorted(hertz, _LOW_HZ)), int(np.searchsorted(hertz, _HIGH_HZ)))
+        self._band = slice(math.ceil(_LOW_HZ * size / SAMPLE_RATE), math.ceil(_HIGH_HZ * size / SAMPLE_RATE))
         # By delay, in steps of 1/8000 s; kept only where something was found.
         self._correlation: FloatWave = np.zeros(0, np.float32)
         self.peak = 0.0

@@ -63,9 +63,11 @@ class Room:
         if guard is None and self._recording is None:
             self._resampler = None
             return
-        if self._resampler is None or self._resampler.source_rate != chunk.sample_rate:
-            self._resampler = FirResampler(chunk.sample_rate, _RATE)
-        pcm = self._resampler.feed(chunk.pcm())
+        pcm = chunk.pcm()
+        if chunk.sample_rate != _RATE:
+            if self._resampler is None or self._resampler.source_rate != chunk.sample_rate:
+                self._resampler = FirResampler(chunk.sample_rate, _RATE)
+            pcm = self._resampler.feed(pcm)
         if guard is not None:
             guard.far(pcm, at_ms)
         if self._recording is not None:

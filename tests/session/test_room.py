@@ -25,6 +25,8 @@ def speak(room: Room, seconds: float, begun_ms: float = 0.0) -> float:
 
 
 def test_a_session_without_echo_keeps_nothing_to_find_it_with() -> None:
+    # What all sessions share is there by now.
+    speak(Room(guarded=True), 1)
     room = Room(guarded=True)
     tracemalloc.start()
     try:
@@ -36,7 +38,7 @@ def test_a_session_without_echo_keeps_nothing_to_find_it_with() -> None:
         tracemalloc.stop()
     assert room.trusted and not room.echoes and not room.suspected
     assert searching < 200_000
-    assert searching - found_none > 100_000
+    assert found_none < 20_000
 
 
 def test_it_looks_again_after_a_minute_of_agent_audio() -> None:
