@@ -15,7 +15,7 @@ from rich.console import Console
 
 from selam_agent.engines.stt_whisper import build as build_recogniser
 from selam_agent.ports import TranscriptionRequest
-from selam_agent.programs.bench import real
+from selam_agent.programs.bench import confined, real
 from selam_agent.programs.bench.confined import control_group, enter, killed_for_memory
 from selam_agent.programs.bench.crowd import CrowdFailed
 from selam_agent.programs.bench.footprint import footprint
@@ -146,6 +146,30 @@ def test_without_control_groups_of_the_second_version_there_is_no_limit(tmp_path
     with control_group(512, tmp_path) as group:
         assert group is None
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("own", "beside"), [("/user.slice/a.scope", "user.slice"), ("/", ".")])
+def test_the_limit_is_written_into_a_group_beside_the_own_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str, beside: str
+) -> None:
+    """The kernel's files are ordinary ones here, so the group is not empty and stays."""
+    monkeypatch.setattr(confined, "_LEAVES_S", 0.0)
+    (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
+    (tmp_path / "user.slice" / "a.scope").mkdir(parents=True)
+    (tmp_path / "own").write_text(f"4:memory:/x\n0::{own}\n")
+    with control_group(512, tmp_path, tmp_path / "own") as group:
+        assert group is not None
+        assert group.parent == tmp_path / beside
+        assert (group / "memory.max").read_text() == str(512 * 2**20)
+        assert (group / "cpu.max").read_text() == "100000 100000"
+    assert (group / "cgroup.kill").read_text() == "1"
+
+
+def test_a_group_that_may_not_be_made_is_no_limit(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
+    (tmp_path / "own").write_text("0::/there/is/none\n")
+    with control_group(512, tmp_path, tmp_path / "own") as group:
+        assert group is None
 
 
 def test_a_command_enters_its_control_group_first(tmp_path: Path) -> None:

@@ -9,17 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _ROOT = Path("/sys/fs/cgroup")
+# Names the groups of this process.
+_OWN = Path("/proc/self/cgroup")
 _ONE_PROCESSOR = "100000 100000"
 _LEAVES_S = 3.0
 
 
 @contextlib.contextmanager
-def control_group(limit_mb: int, root: Path = _ROOT) -> Iterator[Path | None]:
+def control_group(limit_mb: int, root: Path = _ROOT, own: Path = _OWN) -> Iterator[Path | None]:
     """A group with this memory, no swap and one processor, beside this process' own; None: not permitted.
 
     What still runs in it at the end is killed.
     """
-    group = _beside(root)
+    group = _beside(root, own)
     try:
         if group is not None:
             group.mkdir()
@@ -53,15 +55,15 @@ def killed_for_memory(group: Path) -> int:
     return 0
 
 
-def _beside(root: Path) -> Path | None:
+def _beside(root: Path, own: Path) -> Path | None:
     """Where the group is to be; None without cgroup v2."""
     if not (root / "cgroup.controllers").is_file():
         return None
     try:
-        own = [line for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::")]
+        named = [line for line in own.read_text().splitlines() if line.startswith("0::")]
     except OSError:
         return None
-    path = own[0].removeprefix("0::").strip("/") if own else ""
+    path = named[0].removeprefix("0::").strip("/") if named else ""
     if ".." in path.split("/"):  # outside of what this process may see
         return None
     at = root / path
