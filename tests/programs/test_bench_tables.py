@@ -106,17 +106,21 @@ async def test_a_model_of_random_weights_writes_ten_tokens_which_are_believed(ti
         await recogniser.aclose()
 
 
-def test_few_calls_with_real_work_are_heard_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_with_real_work_are_counted_by_two_rules(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(real, "cached", lambda name: Path("models") / name)
     monkeypatch.setattr(real, "speak", lambda profile: [])
     asked: list[tuple[str, int, float]] = []
 
     def measure(profile: Profile, speeches: object, sessions: int, seconds: float) -> dict[str, Any]:
         asked.append((profile.transcriber_model, sessions, seconds))
-        return level(sessions, missed_turns=int(sessions > 5))
+        return level(sessions, v2v_over_silence_ms_p95=140.0 * sessions, missed_turns=int(sessions > 5))
 
     found = real.calls_per_core(measure, 10.0, ["whisper-small"])["whisper-small"]
-    assert found["max_sessions"] == 5
+    assert (found["max_sessions"], found["max_sessions_within"]) == (2, 5)
+    assert [each["sessions"] for each in found["levels"]] == [1, 2, 3, 4, 5, 6, 8]
+    assert len(asked) == 7, "a level is measured once"
     assert asked[:3] == [("models/small", 1, 40.0), ("models/small", 2, 20.0), ("models/small", 4, 10.0)]
 
 
@@ -206,7 +210,10 @@ def test_every_table_is_printed_and_on_the_page(tmp_path: Path, found_footprint:
         "levels": [level(1), level(64, v2v_over_silence_ms_p99=None)],
         "variants": {"mp3": level(64), "stock": level(64, valid=False)},
         "max": most,
-        "real": {"whisper-base": {**most, "profile": profile, "writes_tokens": 10}},
+        "real": {
+            "whisper-base": most
+            | {"profile": profile, "writes_tokens": 10, "within_ms": 1000.0, "max_sessions_within": 9}
+        },
         "footprint": found_footprint,
     }
     assert len(list(rows(report))) == 2 + 2 + 2 + 2 + 1
@@ -221,6 +228,7 @@ def test_every_table_is_printed_and_on_the_page(tmp_path: Path, found_footprint:
             "In real time on one processor: 8;",
             "Real work: whisper-base",
             "becomes 10 tokens",
+            "over the silence (v2v p95): 9.",
             "Fits: at most 0 MB",
             "Without calls",
         ):

@@ -13,6 +13,8 @@ KEEPS_MS = 250.0
 _MOST_SESSIONS = 2048
 _TALKS_LIKE = 4
 
+Rule = Callable[[dict[str, Any], dict[str, Any]], bool]
+
 
 def window(seconds: float, sessions: int) -> float:
     """For how long a level of a search is measured: so few turns say little, so fewer than four sessions take
@@ -32,14 +34,29 @@ def keeps_real_time(figures: dict[str, Any], alone: dict[str, Any]) -> bool:
     )
 
 
+def answers_within(ms: float) -> Rule:
+    """A rule without a single session: nothing missed, and v2v's p95 at most so long over the silence."""
+
+    def answers(figures: dict[str, Any], _: dict[str, Any]) -> bool:
+        waited = figures["v2v_over_silence_ms_p95"]
+        return bool(figures["valid"] and not figures["missed_turns"] and waited is not None and waited <= ms)
+
+    return answers
+
+
 def largest(
-    measure: Callable[[int], dict[str, Any]], *, first_guess: int = 64, finest: int = 8
+    measure: Callable[[int], dict[str, Any]],
+    *,
+    first_guess: int = 64,
+    finest: int = 8,
+    rule: Rule = keeps_real_time,
 ) -> dict[str, Any]:
     """Doubles the sessions until they are too many, then halves between, down to ``finest`` or a sixteenth.
 
     Args:
         measure: the figures of a level, by its number of sessions. What it raises of a level of more than one
             (CrowdFailed, ServerFailed) makes that one too many.
+        rule: what a level must keep, by its figures and the single session's.
 
     Returns ``max_sessions`` (0: not even one is answered), ``limited_by_callers`` (the first level that was
     too many was one whose callers were too slow) and all ``levels`` that were measured.
@@ -55,7 +72,7 @@ def largest(
             # That is how a server may say that it cannot hold them: no figures, but no failure of the search.
             nothing = dict.fromkeys(tried[1])
             tried[sessions] = nothing | {"sessions": sessions, "errors": {str(error): 1}, "valid": True}
-        return keeps_real_time(tried[sessions], tried[1])
+        return rule(tried[sessions], tried[1])
 
     good, bad = (1, first_guess) if keeps(1) else (0, 1)
     while good and bad <= _MOST_SESSIONS and keeps(bad):

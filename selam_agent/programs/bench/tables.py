@@ -80,7 +80,10 @@ def tables(report: Mapping[str, Any]) -> Iterator[Levels]:
             if model
             else "the embedded recogniser"
         )
-        note = f"{_most(found)} Recogniser: {about}; voice: espeak; chat model: takes no time."
+        note = (
+            f"{_most(found)} Answered within {found['within_ms']:g} ms over the silence (v2v p95): "
+            f"{found['max_sessions_within']}. Recogniser: {about}; voice: espeak; chat model: takes no time."
+        )
         yield Levels(f"Real work: {name}", note, found["levels"])
     if footprint := report.get("footprint"):
         limited = footprint["limited"]
