@@ -41,3 +41,10 @@ def fast_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 async def app(tmp_path: Path) -> AsyncIterator[App]:
     async with running(tmp_path) as app:
         yield app
+
+
+@pytest.fixture
+async def hurried(tmp_path: Path) -> AsyncIterator[App]:
+    """Closes within a second what does not join."""
+    async with running(tmp_path, limits=doors.FAST) as app:
+        yield app

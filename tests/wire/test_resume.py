@@ -14,7 +14,7 @@ from tests.fakes import FakeSynthesizer, silence, speech
 from tests.wire.doors import Client, Raw, raw, running, scripted
 
 
-async def until(condition: Any, within: float = 3.0) -> None:
+async def until(condition: Any, within: float = 20.0) -> None:
     for _ in range(round(within / 0.01)):
         if condition():
             return
