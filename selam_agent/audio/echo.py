@@ -148,6 +148,9 @@ class EchoGuard:
         self._sent.forget(first - _KEPT)
         if not self._audible(first, first + span):
             self._gap += span
+            if self._gap - span < _NEW_REPLY_GAP <= self._gap:
+                self._search.forget()
+                self._microphone.forget()
             return Cleaned(frames, None)
         if self._state == "none":
             if not self._budget.rest(len(frames)):

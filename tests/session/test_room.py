@@ -41,6 +41,21 @@ def test_a_session_without_echo_keeps_nothing_to_find_it_with() -> None:
     assert found_none < 20_000
 
 
+def test_between_two_replies_nothing_is_kept_either() -> None:
+    speak(Room(guarded=True), 1)
+    room = Room(guarded=True)
+    tracemalloc.start()
+    try:
+        now = speak(room, 3)
+        for number in range(100):
+            room.hears(np.zeros((2, 320), np.int16), now + number * 40.0)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert room._guard is not None and room._guard.state == "listening"
+    assert kept < 25_000
+
+
 def test_it_looks_again_after_a_minute_of_agent_audio() -> None:
     """Headphones get unplugged."""
     room = Room(guarded=True)
