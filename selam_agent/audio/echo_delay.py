@@ -23,6 +23,8 @@ Spectrum: TypeAlias = NDArray[np.complex64]
 # 80–600 ms is expected, jitter of the microphone's clock comes on top; no client buffers a second.
 MAX_DELAY_MS: Final = 1000
 _MAX_LAG: Final = SAMPLE_RATE * MAX_DELAY_MS // 1000
+# Two answers that are this close are one.
+AGREE: Final = SAMPLE_RATE // 1000
 _LOW_HZ, _HIGH_HZ = 300, 3470
 _WHITENING: Final = 0.8
 _AUDIBLE_POWER: Final = 1e-9
@@ -102,14 +104,16 @@ class DelaySearch(_Correlator):
         # Spectrum and mean power of what was sent, by the position at which it begins.
         self._sent: dict[int, tuple[Spectrum, float]] = {}
         self._evidence: Spectrum | None = None
-        # Whether there was sound on both sides at the last look.
+        # Whether there was sound on both sides at the last look, and what the last one with sound found.
         self.saw = False
+        self.candidate: int | None = None
 
     def forget(self) -> None:
         """What was seen before does not count any more."""
         self._sent = {}
         self._evidence = None
         self._correlation = np.zeros(0, np.float32)
+        self.candidate = None
 
     def look(self, microphone: FloatWave, at: int, sent: Callable[[int, int], FloatWave]) -> int | None:
         """Where is the echo, in samples at 16 kHz? None: nowhere with confidence.
@@ -144,7 +148,8 @@ class DelaySearch(_Correlator):
         later, earlier = self._shares
         both = later * each[:-1]
         both += earlier * each[1:]
-        return self._highest(np.abs(both, out=both).reshape(-1))
+        self.candidate = self._highest(np.abs(both, out=both).reshape(-1))
+        return self.candidate
 
 
 class JumpSearch(_Correlator):
