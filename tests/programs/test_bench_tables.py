@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from rich.console import Console
 
 from selam_agent.engines.stt_whisper import build as build_recogniser
 from selam_agent.ports import TranscriptionRequest
-from selam_agent.programs.bench import confined, real
+from selam_agent.programs.bench import confined, program, real
 from selam_agent.programs.bench.confined import control_group, enter, killed_for_memory
 from selam_agent.programs.bench.crowd import CrowdFailed
 from selam_agent.programs.bench.footprint import footprint
@@ -23,7 +24,6 @@ from selam_agent.programs.bench.install_size import install_size, required
 from selam_agent.programs.bench.page import write_page
 from selam_agent.programs.bench.processes import family
 from selam_agent.programs.bench.profile import Profile
-from selam_agent.programs.bench.program import rows
 from selam_agent.programs.bench.random_whisper import Shape, build
 from selam_agent.programs.bench.search import largest
 from selam_agent.programs.bench.tables import markdown as markdown_of
@@ -84,6 +84,28 @@ def test_a_level_that_the_server_cannot_hold_is_too_many() -> None:
     assert [each["errors"] for each in found["levels"] if each["sessions"] == 8] == [{"lost": 1}]
     with pytest.raises(CrowdFailed):
         largest(lambda _: measure(6))
+
+
+def test_a_level_that_fails_does_not_end_the_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def measure(profile: Profile, speeches: object, sessions: int, *_: float, within: None) -> Any:
+        if sessions == 8:
+            raise CrowdFailed("8 connections were lost")
+        return level(sessions)
+
+    monkeypatch.setattr(program, "level", measure)
+    monkeypatch.setattr(program, "speak", lambda profile: [])
+    written = tmp_path / "bench.json"
+    assert program.run(Profile(), levels=(1, 8, 32), json_to=str(written)) == 1
+    rows = json.loads(written.read_text(encoding="utf-8"))["levels"]
+    assert [(row["sessions"], row["cpu_ms_per_session_second"]) for row in rows] == [
+        (1, 0),
+        (8, None),
+        (32, 0),
+    ]
+    assert "8 connections were lost" in capsys.readouterr().out
+    assert program.run(Profile(), levels=(8,)) == 1
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +238,7 @@ def test_every_table_is_printed_and_on_the_page(tmp_path: Path, found_footprint:
         },
         "footprint": found_footprint,
     }
-    assert len(list(rows(report))) == 2 + 2 + 2 + 2 + 1
+    assert len(list(program.rows(report))) == 2 + 2 + 2 + 2 + 1
     write_page(tmp_path / "bench.html", report)
     page = (tmp_path / "bench.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 3 * 5

@@ -18,7 +18,7 @@ from selam_agent.programs.bench.page import write_page
 from selam_agent.programs.bench.profile import LEVELS, VARIANTS, Profile
 from selam_agent.programs.bench.real import calls_per_core
 from selam_agent.programs.bench.run import ServerFailed, level, machine
-from selam_agent.programs.bench.search import largest, window
+from selam_agent.programs.bench.search import largest, no_figures, window
 from selam_agent.programs.bench.speech import Speech, speak
 from selam_agent.programs.bench.tables import markdown, print_report
 from selam_agent.programs.caller_voice import VoiceFailed
@@ -75,12 +75,16 @@ def run(
         console.print(f"The page: {html_to}", soft_wrap=True)
     if json_to == "-":
         _write_json(json_to, report)
+    if bench.failed:
+        return 1
     return 0 if all(row["valid"] for row in rows(report)) else 3
 
 
 class _Bench:
     def __init__(self, profile: Profile, levels: Sequence[int], seconds: float, console: Console) -> None:
         self._profile, self._levels, self._seconds, self._console = profile, levels, seconds, console
+        # Whether a level has no figures.
+        self.failed = False
 
     def measure(self, part: str) -> dict[str, Any]:
         """The figures of one part. Raises ServerFailed, CrowdFailed, VoiceFailed."""
@@ -90,20 +94,29 @@ class _Bench:
             self._console.print("Starting and stopping a server …")
             return {"footprint": footprint(self._level, self._seconds)}
         if part == "variants":
-            others = {name: each for name, each in VARIANTS.items() if name != self._profile.name}
-            return {
-                "variants": {
-                    name: self._level(each, speak(each), _VARIANTS_AT, self._seconds)
-                    for name, each in others.items()
-                }
-            }
-        speeches = speak(self._profile)
+            others = [each for each in VARIANTS.values() if each.name != self._profile.name]
+            measured = self._rows([(each, _VARIANTS_AT) for each in others])
+            return {"variants": {each.name: row for each, row in zip(others, measured, strict=True)}}
         if part == "max":
+            speeches = speak(self._profile)
             return largest(
                 lambda each: self._level(self._profile, speeches, each, window(self._seconds, each))
             )
-        measured = [self._level(self._profile, speeches, each, self._seconds) for each in self._levels]
+        measured = self._rows([(self._profile, each) for each in self._levels])
         return measured[0] if len(measured) == 1 else {"levels": measured}
+
+    def _rows(self, wanted: Sequence[tuple[Profile, int]]) -> list[dict[str, Any]]:
+        """Levels that stand beside each other: after the first, one that fails does not end the others."""
+        measured: list[dict[str, Any]] = []
+        for profile, sessions in wanted:
+            try:
+                measured.append(self._level(profile, speak(profile), sessions, self._seconds))
+            except (CrowdFailed, ServerFailed) as error:
+                if not measured:
+                    raise
+                self.failed = True
+                measured.append(no_figures(measured[0], sessions, error))
+        return measured
 
     def _level(
         self,

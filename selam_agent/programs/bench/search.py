@@ -23,6 +23,11 @@ def window(seconds: float, sessions: int) -> float:
     return seconds * max(1.0, _TALKS_LIKE / sessions)
 
 
+def no_figures(like: dict[str, Any], sessions: int, error: Exception) -> dict[str, Any]:
+    """The row of a level that could not be measured, with the names of another's."""
+    return dict.fromkeys(like) | {"sessions": sessions, "errors": {str(error): 1}, "valid": True}
+
+
 def keeps_real_time(figures: dict[str, Any], alone: dict[str, Any]) -> bool:
     """Whether a level does, by the single session's figures: nothing missed, nobody kept waiting."""
     crowded, single = (each["v2v_over_silence_ms_p95"] for each in (figures, alone))
@@ -69,9 +74,8 @@ def largest(
         except (CrowdFailed, ServerFailed) as error:
             if 1 not in tried:
                 raise
-            # That is how a server may say that it cannot hold them: no figures, but no failure of the search.
-            nothing = dict.fromkeys(tried[1])
-            tried[sessions] = nothing | {"sessions": sessions, "errors": {str(error): 1}, "valid": True}
+            # That is how a server may say that it cannot hold them: no failure of the search.
+            tried[sessions] = no_figures(tried[1], sessions, error)
         return rule(tried[sessions], tried[1])
 
     good, bad = (1, first_guess) if keeps(1) else (0, 1)
