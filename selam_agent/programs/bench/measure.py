@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+# np.percentile would load it when it is first called: 4 MB in the middle of a measurement.
+import numpy.ma
+
 
 def percentiles(samples: Sequence[float]) -> dict[str, float] | None:
     """Median, 95th and 99th percentile, the largest and the number of samples; None without any."""
