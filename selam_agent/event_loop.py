@@ -22,8 +22,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def settle() -> None:
     """What was made at the start stays: the garbage collector need not look at it again.
 
-    Sessions leave next to no cycles, and a full collection in the middle of a call takes tens of ms.
+    Sessions leave no cycles and connections leave 20 kB of them, which waits; a full collection in the middle
+    of a call takes some ms.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
+    gc.set_threshold(10_000, 20, 10)

@@ -128,27 +128,10 @@ class SessionNotes:
         self._changes: list[dict[str, Any]] = []
         self._calls: dict[str, dict[str, Any]] = {}
         self.decisions = Rows()
-        self._tellers: dict[type[events.Event], Callable[[Any], None]] = {
-            events.SessionStarted: self._started,
-            events.SessionUpdated: self._updated,
-            events_signals.SpeechStarted: self._speech_started,
-            events_signals.SpeechStopped: self._speech_stopped,
-            events.Transcription: self._transcription,
-            events_signals.ReplyStarted: self._reply_started,
-            events.AudioChunk: self._audio,
-            events.ToolCall: self._tool_call,
-            events_signals.ToolEnded: self._tool_ended,
-            events_signals.ReplyEnded: self._reply_ended,
-            events.Decision: self._decided,
-            events.TurnMetrics: self._measured,
-            events_signals.Taped: self._taped,
-            events_signals.Recorded: self._recorded,
-            events.SessionEnded: self._ended,
-        }
 
     def __call__(self, event: events.Event) -> None:
-        if (teller := self._tellers.get(type(event))) is not None:
-            teller(event)
+        if (teller := _TELLERS.get(type(event))) is not None:
+            teller(self, event)
 
     def describe(self, agent_id: str | None, config: Mapping[str, Any]) -> None:
         self._agent_id = agent_id
@@ -294,3 +277,22 @@ class SessionNotes:
                 events=None if end is None else self.decisions.all(),
             )
         )
+
+
+_TELLERS: dict[type[events.Event], Callable[[SessionNotes, Any], None]] = {
+    events.SessionStarted: SessionNotes._started,
+    events.SessionUpdated: SessionNotes._updated,
+    events_signals.SpeechStarted: SessionNotes._speech_started,
+    events_signals.SpeechStopped: SessionNotes._speech_stopped,
+    events.Transcription: SessionNotes._transcription,
+    events_signals.ReplyStarted: SessionNotes._reply_started,
+    events.AudioChunk: SessionNotes._audio,
+    events.ToolCall: SessionNotes._tool_call,
+    events_signals.ToolEnded: SessionNotes._tool_ended,
+    events_signals.ReplyEnded: SessionNotes._reply_ended,
+    events.Decision: SessionNotes._decided,
+    events.TurnMetrics: SessionNotes._measured,
+    events_signals.Taped: SessionNotes._taped,
+    events_signals.Recorded: SessionNotes._recorded,
+    events.SessionEnded: SessionNotes._ended,
+}

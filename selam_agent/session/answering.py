@@ -205,6 +205,9 @@ class Answering:
         if self._guess is not None:
             self._discard(self._guess)
             self._guess = None
+        # The listening that it belongs to knows this. A session that is a circle of references, with its half
+        # a megabyte, would be kept until the garbage collector looks at what is old, which it seldom does.
+        del self._on_words
 
     # ------------------------------------------------------------ inside
 

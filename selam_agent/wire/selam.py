@@ -244,18 +244,18 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
             session = self._registry.open(config, outlet, owner=owner, replaces=replaces)
         return session, outlet
 
-    def cut(self, connection: Connection, reason: str) -> None:
+    def cut(self, sid: str, eio_sid: str, reason: str) -> None:
         """Ends a connection whose client does not read; it could not be told anyway."""
-        log.warning("disconnected %s, which does not read: %s", connection.sid, reason)
-        if (websocket := self._sio.eio.websockets.get(connection.eio_sid)) is not None:
+        log.warning("disconnected %s, which does not read: %s", sid, reason)
+        if (websocket := self._sio.eio.websockets.get(eio_sid)) is not None:
             websocket.cut()
-        self._start(self._sio.eio.hang_up(connection.eio_sid, self._limits.refused_s))
+        self._start(self._sio.eio.hang_up(eio_sid, self._limits.refused_s))
 
-    def outlet_for(self, connection: Connection) -> ConnectionOutlet:
+    def outlet_for(self, sid: str, eio_sid: str) -> ConnectionOutlet:
         async def emit(name: str, data: dict[str, Any]) -> None:
-            await self.emit_to(connection.sid, connection.eio_sid, name, data)
+            await self.emit_to(sid, eio_sid, name, data)
 
-        websockets, eio_sid = self._sio.eio.websockets, connection.eio_sid
+        websockets = self._sio.eio.websockets
 
         def write(event: Event) -> bool:
             websocket = websockets.get(eio_sid)
@@ -264,9 +264,10 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
             lane.write(encoded(event, _EVENT_BYTES))
             return True
 
-        return ConnectionOutlet(
-            emit, write, lambda reason: self.cut(connection, reason), self._limits, self._numbers
-        )
+        def overflow(reason: str) -> None:
+            self.cut(sid, eio_sid, reason)
+
+        return ConnectionOutlet(emit, write, overflow, self._limits, self._numbers)
 
     def _start(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

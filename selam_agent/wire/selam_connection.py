@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 class Door(Protocol):
     """What a connection asks of the namespace."""
 
-    def outlet_for(self, connection: Connection) -> ConnectionOutlet: ...
+    def outlet_for(self, sid: str, eio_sid: str) -> ConnectionOutlet: ...
 
     def open_session(self, connection: Connection, data: object) -> tuple[Session, SessionOutlet]: ...
 
@@ -46,18 +46,7 @@ class Connection:
         self._session_outlet: SessionOutlet | None = None
         self._session_over = False
         self._door = door
-        self.outlet = door.outlet_for(self)
-        # name → (number of arguments, handler)
-        self._events: dict[str, tuple[int, Callable[..., None]]] = {
-            "start_session": (1, self._start_session),
-            "audio_chunk": (1, self._audio_chunk),
-            "control": (1, self._control),
-            "text_input": (1, self._text_input),
-            "tool_result": (1, self._tool_result),
-            "playback_position": (1, self._playback_position),
-            "update_session": (1, self._update_session),
-            "end_session": (0, self._end_session),
-        }
+        self.outlet = door.outlet_for(sid, eio_sid)
 
     def accept(self, identity: Identity, voice: str, next_token: str | None) -> None:
         self.identity = identity
@@ -90,9 +79,9 @@ class Connection:
     def _dispatch(self, event: Any, args: tuple[Any, ...]) -> None:
         if event is MALFORMED:
             raise ValidationError(f"Malformed packet: {args[0]}.", code="malformed_packet")
-        entry = self._events.get(event) if isinstance(event, str) else None
+        entry = _EVENTS.get(event) if isinstance(event, str) else None
         if entry is None:
-            names = list(self._events)
+            names = list(_EVENTS)
             shown = f" {event[:64]!r}" if isinstance(event, str) else ""
             raise ValidationError(
                 f"There is no client event{shown}; there are {', '.join(names)}.",
@@ -107,7 +96,7 @@ class Connection:
                 f"{event} takes {'one argument' if arity else 'no argument'}, not {len(args)}.",
                 code="wrong_arity",
             )
-        handler(*args)
+        handler(self, *args)
 
     def _start_session(self, data: object) -> None:
         self.session, self._session_outlet = self._door.open_session(self, data)
@@ -150,3 +139,16 @@ class Connection:
         if self._session_outlet is not None and not self.session.uses(self._session_outlet):
             raise SessionError("The session goes on at another connection.", code="no_session")
         return self.session
+
+
+# name → (number of arguments, handler)
+_EVENTS: dict[str, tuple[int, Callable[..., None]]] = {
+    "start_session": (1, Connection._start_session),
+    "audio_chunk": (1, Connection._audio_chunk),
+    "control": (1, Connection._control),
+    "text_input": (1, Connection._text_input),
+    "tool_result": (1, Connection._tool_result),
+    "playback_position": (1, Connection._playback_position),
+    "update_session": (1, Connection._update_session),
+    "end_session": (0, Connection._end_session),
+}

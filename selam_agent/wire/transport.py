@@ -130,6 +130,7 @@ class AgentWebSocket(driver.WebSocket):  # type: ignore[misc]
             await (self.handler(self) if self.lane is None else self.lane.run())
         finally:
             engine.websockets.pop(socket.sid, None)
+            self.lane = None
         return self._sock
 
     @property
