@@ -170,6 +170,21 @@ class InputDecoder:
                 ``invalid_sample_rate``, ``invalid_format``. The samples of this chunk are lost; the
                 next header or, for raw audio, the next chunk starts afresh.
         """
+        if (samples := self.plain(data, declared_format, declared_rate)) is not None:
+            return samples
+        out = Output()
+        try:
+            self._route(data, declared_format, declared_rate, out)
+        except AudioError:
+            self._fail()
+            raise
+        return out.take()
+
+    def plain(self, data: bytes, declared_format: str, declared_rate: int) -> Pcm16 | None:
+        """The chunk as it is, where nothing needs to be done to it; else None, and nothing has happened.
+
+        What most clients send, fifty times a second.
+        """
         stream = self._stream
         if (
             isinstance(stream, _RawStream)
@@ -178,15 +193,8 @@ class InputDecoder:
             and not len(data) % 2
             and sniff(data) is None
         ):
-            # What most clients send, fifty times a second.
             return np.frombuffer(data, "<i2")
-        out = Output()
-        try:
-            self._route(data, declared_format, declared_rate, out)
-        except AudioError:
-            self._fail()
-            raise
-        return out.take()
+        return None
 
     def reset(self) -> None:
         """Forgets the stream: the next chunk is the beginning of one."""

@@ -139,9 +139,9 @@ class _Run:
 
     def play(self, entry: Entry) -> None:
         match entry:
-            case ["f", arrived, bits]:
-                for bit in bits:
-                    self._done(self.turns.frame(bit == "1", arrived, fading=bit == "~"))
+            case ["f", [*arrived], str(bits)]:
+                for at, bit in zip(arrived, bits, strict=True):
+                    self._done(self.turns.frame(bit == "1", at, fading=bit == "~"))
                     self._answer()
             case ["w", turn, revision, ending] if self.exact:
                 self._done(self.turns.words(turn, revision, Ending(ending)))

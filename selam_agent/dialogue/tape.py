@@ -7,8 +7,8 @@ the agent as the verdict on it. That is enough to take the same decisions again 
 =======================================  =====================================================
 entry                                    meaning
 =======================================  =====================================================
-``["tape", 1, {setting: value}]``        the header: format version and ``TurnSettings``
-``["f", arrived, "0111~"]``              frames that arrived together: voiced (1), fading (~) or not (0)
+``["tape", 2, {setting: value}]``        the header: format version and ``TurnSettings``
+``["f", [arrived, ...], "0111~"]``       frames, up to a second: voiced (1), fading (~) or not (0)
 ``["w", turn, revision, ending]``        how complete a guess's words sound
 ``["v", listen, verdict]``               the verdict on sound over the agent; ``listen``: its fields
 ``["is", attribute, value]``             what is ``Known`` changed
@@ -29,7 +29,10 @@ from selam_agent.dialogue.interruption import Verdict
 from selam_agent.dialogue.turns import TurnTaker
 
 Entry: TypeAlias = list[Any]
-VERSION = 1
+VERSION = 2
+
+# Frames that are written as one entry.
+_TOGETHER = 50
 
 
 class TapedTurnTaker(TurnTaker):
@@ -43,7 +46,8 @@ class TapedTurnTaker(TurnTaker):
     def __init__(self, settings: TurnSettings, write: Callable[[Entry], None]) -> None:
         super().__init__(settings)
         self._write = write
-        self._frames: Entry | None = None
+        self._arrived: list[float] = []
+        self._bits = ""
         self._told = dataclasses.replace(self.known)
         write(["tape", VERSION, dataclasses.asdict(settings)])
 
@@ -61,11 +65,12 @@ class TapedTurnTaker(TurnTaker):
             self._told = dataclasses.replace(self.known)
         # A tenth of a millisecond is exact enough, and shorter to write.
         arrived = round(arrived, 1)
-        if self._frames is None or self._frames[1] != arrived:
+        self._arrived.append(arrived)
+        self._bits += "1" if voiced else "~" if fading else "0"
+        if len(self._bits) == _TOGETHER:
             self._flush_frames()
-            self._frames = ["f", arrived, ""]
-        self._frames[2] += "1" if voiced else "~" if fading else "0"
-        return self._decided(super().frame(voiced, arrived, fading=fading))
+        made = super().frame(voiced, arrived, fading=fading)
+        return self._decided(made) if made else made
 
     def words(self, turn: int, revision: int, ending: Ending) -> list[Decision]:
         self._put("w", turn, revision, ending.value)
@@ -121,9 +126,9 @@ class TapedTurnTaker(TurnTaker):
         self._write(list(entry))
 
     def _flush_frames(self) -> None:
-        if self._frames is not None:
-            frames, self._frames = self._frames, None
-            self._write(frames)
+        if self._bits:
+            self._write(["f", self._arrived, self._bits])
+            self._arrived, self._bits = [], ""
 
 
 def described(decision: Decision, audio_ms: int) -> tuple[int, str, str, int]:

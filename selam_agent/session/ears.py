@@ -30,7 +30,7 @@ _GUARDED_SLICE_FRAMES = 6
 
 
 class Ears:
-    """The hearing of one session. Call order: ``decode``, then iterate ``listen`` to its end."""
+    """The hearing of one session. Call order: ``plain`` or ``decode``, then iterate ``listen`` to its end."""
 
     def __init__(self, settings: Audio, vad_threshold: float, room: Room) -> None:
         self._room = room
@@ -75,6 +75,10 @@ class Ears:
         """Whether decoding takes longer than the event loop may be held: compressed, and many seconds."""
         compressed = self._decoder.is_container or sniff(data[:_HEAD]) is not None
         return compressed and len(data) > _HEAVY_BYTES
+
+    def plain(self, data: bytes, format: str, sample_rate: int) -> Pcm16 | None:
+        """As ``decode``, but None where there is anything to be decoded."""
+        return self._decoder.plain(data, format, sample_rate)
 
     def decode(self, data: bytes, format: str, sample_rate: int) -> Pcm16:
         """Returns int16 [n] at 16 kHz. Raises AudioError; the next container header starts afresh."""

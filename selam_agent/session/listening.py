@@ -90,8 +90,10 @@ class Listening:
         pieces: list[tuple[Pcm16, float]] = []
         for packet in packets:
             try:
-                # A recorder's stream is decoded even when nobody listens: its state must go on.
-                pcm = await self._decode(packet)
+                pcm = self._ears.plain(packet.data, packet.format, packet.sample_rate)
+                if pcm is None:
+                    # A recorder's stream is decoded even when nobody listens: its state must go on.
+                    pcm = await self._decode(packet)
                 samples += len(pcm)
                 if not self.on or discard or not len(pcm):
                     continue

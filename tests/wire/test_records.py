@@ -151,7 +151,7 @@ async def test_a_tape_comes_in_pieces_that_are_whole_lines_and_one_after_the_oth
     for number in range(5_000):
         turns.frame(number % 100 < 40, number * 20.0)
     taping.close(turns)
-    assert len(pieces) > 4 and max(map(len, pieces)) < 20_000
+    assert len(pieces) > 3 and max(map(len, pieces)) < 20_000
     files = RecordFiles(tmp_path)
     files.start()
     for piece in pieces:
