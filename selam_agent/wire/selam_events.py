@@ -65,8 +65,8 @@ def _about_audio(event: AudioChunk) -> dict[str, Any]:
         "format": event.format,
         "sample_rate": event.sample_rate,
         "index": event.index,
-        "start_ms": round(event.start_ms, 3),
-        "duration_ms": round(event.duration_ms, 3),
+        "start_ms": _thousandths(event.start_ms),
+        "duration_ms": _thousandths(event.duration_ms),
         "text": event.text,
         "turn_id": event.turn_id,
         "reply_id": event.reply_id,
@@ -74,6 +74,11 @@ def _about_audio(event: AudioChunk) -> dict[str, Any]:
     if event.words:
         data["words"] = [[word.text, word.start_ms, word.end_ms] for word in event.words]
     return data
+
+
+def _thousandths(ms: float) -> float:
+    # Rounding writes a float out and reads it back.
+    return round(ms, 3) if ms % 1 else ms
 
 
 def _audio_end(event: AudioEnd) -> dict[str, Any]:
