@@ -26,8 +26,8 @@ _MAX_CHUNKS = 1024
 # write and one packet. At most so much of the lead is missing meanwhile.
 _TOGETHER_MS = 40.0
 _LEAD_FOR_THAT = 0.25
-# Event loops count in whole ms: a timer that fires this early (ms) is not set again.
-_EARLY_MS = 0.5
+# uvloop rounds to whole ms: a timer that fires this early (ms) is not set again.
+_EARLY_MS = 0.6
 # 25 s of them: longer than it takes to notice that a client is gone.
 _KEPT_CHUNKS = 640
 # A client's report is extrapolated for this long (ms); no report delays the reply's end by more.
