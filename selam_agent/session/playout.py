@@ -86,8 +86,8 @@ class Playout:
             self._room.clear()
             await self._room.wait()
         self._items.append(chunk)
-        if self._timer is None and self._going:
-            self._wake()
+        if self._timer is None:
+            self._on_time()
 
     def pause(self) -> None:
         """Stops sending; the playhead stands still when the client has played what it has."""
@@ -110,8 +110,9 @@ class Playout:
             self._rewind(now, repeat_from)
         self._pacer.resume(now)
         self._running.set()
-        if self._going:
-            self._wake()
+        # Not within the caller, who has not finished resuming.
+        self._rest()
+        self._timer = self._loop.call_soon(self._on_time)
 
     def lose(self, since_s: float) -> None:
         """The client is gone and was last there at ``since_s`` (s of loop time).
@@ -164,8 +165,8 @@ class Playout:
         ``send`` gets each chunk when it is due, with its number and when it will be played.
         """
         self._send, self._over = send, self._loop.create_future()
-        self._wake()
         try:
+            self._on_time()
             await self._over
         finally:
             self.close()
@@ -188,11 +189,6 @@ class Playout:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _wake(self) -> None:
-        """Looks at what is due, but not within the caller: who puts or resumes is not interrupted by it."""
-        self._rest()
-        self._timer = self._loop.call_soon(self._on_time)
 
     def _on_time(self) -> None:
         self._timer = None

@@ -197,8 +197,9 @@ class Reply:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._writing.run(self._tools_asked))
-                group.create_task(self._speak())
+                # Before the voice: its first piece leaves while it makes the next.
                 group.create_task(self._let_out())
+                group.create_task(self._speak())
         except* SelamError as group_error:
             self._fail(group_error.exceptions[0])
         except* Exception as group_error:
