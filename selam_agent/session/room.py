@@ -33,7 +33,7 @@ class Room:
         self._guarded = guarded
         self._make_aec3 = make_aec3
         self._recording = recording
-        # Made when the agent first speaks: a session that only listens has no use for half a megabyte.
+        # Made when the agent first speaks: a session that only listens has no use for what finds echo.
         self._guard: EchoGuard | None = None
         self._resampler: FirResampler | None = None
 
