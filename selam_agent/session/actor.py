@@ -25,6 +25,9 @@ from selam_agent.settings import Turns
 
 log = logging.getLogger(__name__)
 
+# A second of audio is 48 kB and more.
+_REACHED_EVERY_S = 1.0
+
 
 class Actor:
     """See the module's docstring. ``config``: the client's wishes in force."""
@@ -57,6 +60,8 @@ class Actor:
         self._listening = parts.listening
         self._tasks = parts.tasks
         self._meter = meter
+        # When the reply was told last that its client is there.
+        self._reached = 0.0
         # Audio (s) the client has sent.
         self.received_s = 0.0
         self._finishing: messages.Finish | None = None
@@ -175,7 +180,10 @@ class Actor:
     # ------------------------------------------------------------ what happens
 
     async def _heard(self, packets: list[Heard]) -> None:
-        self._life.last_packet = packets[-1].arrived
+        arrived = self._life.last_packet = packets[-1].arrived
+        if arrived - self._reached > _REACHED_EVERY_S and not self._listening.turns.push_to_talk:
+            self._reached = arrived
+            self._replies.reached(arrived)
         discard = self._life.waiting or self._replies.protected
         received_s = await self._listening.hear(packets, discard=discard)
         self.received_s += received_s

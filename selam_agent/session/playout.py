@@ -127,6 +127,11 @@ class Playout:
                 self._lost_from = start_ms(unheard[0]) if unheard else self._pacer.sent_ms
         self._hold()
 
+    def forget_before(self, position: float) -> None:
+        """What ends before this position will not be played again."""
+        while self._kept and _end_ms(self._kept[0][1]) <= position:
+            self._kept.popleft()
+
     def played(self, played_ms: float) -> None:
         """The client says how much of the reply it has played."""
         position = min(max(0.0, played_ms - self._repeated_ms), self._pacer.sent_ms)

@@ -261,6 +261,11 @@ class Replies:
         if self.current is not None:
             self.current[0].lose(since)
 
+    def reached(self, at: float) -> None:
+        """The client was certainly there at this time (loop time, s)."""
+        if self.current is not None:
+            self.current[0].reached(at)
+
     def played(self, reply_id: str, played_ms: float) -> None:
         """The client says how much of a reply it has played; of another than the current it is late."""
         if self.current is not None and self.current[0].reply_id == reply_id:

@@ -155,6 +155,13 @@ class Reply:
         """The client is gone and was last there at ``since`` (loop time, s); see ``Playout.lose``."""
         self._playout.lose(since)
 
+    def reached(self, at: float) -> None:
+        """The client was certainly there at this time (loop time, s): what it had heard by then is not kept.
+
+        Only the phrase that was being spoken may still be said again.
+        """
+        self._playout.forget_before(self.spoken.phrase_start(self._playout.heard_ms(at * 1000)))
+
     def played(self, played_ms: float) -> None:
         """The client says how much of the reply it has played."""
         self._playout.played(played_ms)

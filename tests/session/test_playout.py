@@ -185,3 +185,26 @@ def test_an_error_is_the_replys_own(when: str) -> None:
         assert isinstance(failed.value.exceptions[0], LookupError)
 
     run(story())
+
+
+def test_what_a_client_has_heard_that_is_there_is_not_kept() -> None:
+    """A long reply is not in memory twice; what may be said again after a cough or a break still is."""
+
+    async def story() -> None:
+        sent = Sent()
+
+        async def listen() -> None:
+            for second in range(1, 20):
+                await asyncio.sleep(1)
+                sent.playout.forget_before(second * 1000 - 500)
+                assert len(sent.playout._kept) * 40 < 1_000
+            sent.playout.pause()
+            sent.playout.resume(repeat_from=18_500)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(play(sent, 24_000))
+            group.create_task(listen())
+        positions = [position for _, position in sent.chunks]
+        assert positions.count(18_480) == 2 and positions.count(18_440) == 1 and positions[-1] == 23_960
+
+    run(story())
