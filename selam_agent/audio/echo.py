@@ -39,6 +39,8 @@ class EchoGuard:
     """
 
     def __init__(self, make_aec3: MakeAec3 | None = None) -> None:
+        # Of a frame, int16 units: below this nothing is taken for speech by anybody, and no echo matters.
+        self.quiet_rms = 0.0
         self._make_aec3 = make_aec3
         self._sent = SentTrack()
         self._microphone = Microphone()
@@ -189,7 +191,9 @@ class EchoGuard:
     def _look(self, end: int) -> None:
         """Looks at the last whole block; ``end``: of all that was heard."""
         block, ago, before = self._search.block, self._unseen, self._search.candidate
-        lag = self._search.look(self._microphone.take(block, ago), end - ago - block, self._sent.take)
+        heard = self._microphone.take(block, ago)
+        quiet = self.quiet_rms / 32768 if self._path is None else 0.0
+        lag = self._search.look(heard, end - ago - block, self._sent.take, quiet=quiet)
         if not self._search.saw:
             return
         if lag is not None and before is not None and abs(lag - before) <= AGREE:

@@ -172,6 +172,11 @@ class VoiceGate:
         self._quiet = min(_QUIET, self._threshold * _QUIET_SHARE)
 
     @property
+    def quiet_rms(self) -> float:
+        """RMS of a raw frame below which it is far from being speech, int16 units."""
+        return self._quiet
+
+    @property
     def too_quiet_ms(self) -> int:
         """The most speech-like sound under the threshold that one run had so far, in ms.
 

@@ -37,6 +37,7 @@ class Ears:
         self._decoder = InputDecoder()
         self._framer = Framer()
         self._gate = VoiceGate(vad_threshold, mode=settings.vad_mode, denoise=settings.denoise)
+        room.mind_from(self._gate.quiet_rms)
         # Frames kept for the recogniser: (audio time of the first sample, frames [n, 320]).
         self._kept: deque[tuple[int, Pcm16]] = deque()
         self._next_ms = 0
@@ -70,6 +71,7 @@ class Ears:
     def set_threshold(self, vad_threshold: float) -> None:
         """RMS of a 20 ms frame in int16 units below which nothing is speech, from now on."""
         self._gate.set_threshold(vad_threshold)
+        self._room.mind_from(self._gate.quiet_rms)
 
     def heavy(self, data: bytes) -> bool:
         """Whether decoding takes longer than the event loop may be held: compressed, and many seconds."""

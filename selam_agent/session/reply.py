@@ -17,17 +17,16 @@ from selam_agent.audio.encode import EncodedChunk
 from selam_agent.dialogue.playhead import SpokenText
 from selam_agent.errors import EngineError, SelamError
 from selam_agent.events_signals import ReplyEnded, ReplyStarted, ToolsAwaited, Trigger
-from selam_agent.ports import Language, Speech
-from selam_agent.session.answer import Answer, Asked
+from selam_agent.session.answer import Answer
 from selam_agent.session.config import SessionConfig
-from selam_agent.session.handover import Chain, Fallback
+from selam_agent.session.handover import Fallback
 from selam_agent.session.phrases import Phrases
 from selam_agent.session.playout import Playout, start_ms
 from selam_agent.session.room import Room
 from selam_agent.session.speaker import Speaker
+from selam_agent.session.speaking import Speaking
 from selam_agent.session.stages import Marks
 from selam_agent.session.tasks import Tasks
-from selam_agent.session.voicing import Voicing
 from selam_agent.session.writing import Writing
 from selam_agent.settings import Turns
 
@@ -91,7 +90,6 @@ class Reply:
         self.marks = Marks(begun=self._clock())
         self.spoken = SpokenText()
         self._playout = Playout(config.playback, timings.lead_ms)
-        self._voicing: Voicing | None = None
         self._writing = Writing(
             items,
             turn_id=turn_id,
@@ -197,7 +195,7 @@ class Reply:
                 self._close(interrupted=self._failed, heard=heard)
             # Half a megabyte of audio is given back now, and not when the garbage collector comes round.
             self._playout.close()
-            self._task = self._voicing = None
+            self._task = None
             self._report(Over(self))
 
     async def _work(self) -> None:
@@ -206,91 +204,33 @@ class Reply:
                 group.create_task(self._writing.run(self._tools_asked))
                 # Before the voice: its first piece leaves while it makes the next.
                 group.create_task(self._let_out())
-                group.create_task(self._speak())
+                group.create_task(self._speaking().run())
         except* SelamError as group_error:
             self._fail(group_error.exceptions[0])
         except* Exception as group_error:
             log.exception("reply %s failed", self.reply_id, exc_info=group_error)
             self._fail(EngineError("The reply could not be made.", code="reply_failed"))
 
-    async def _speak(self) -> None:
-        def chain(speaker: Speaker) -> Chain:
-            return Chain(
-                speaker,
-                self._timings,
-                self._phrases,
-                due=self._gate,
-                left_ms=self._left_ms,
-                on_fallback=self._on_fallback,
-            )
-
-        now = self._speaker
-        voicing = self._voicing = Voicing(now.pack, chain(now), self._config, self.spoken)
-        fixed = isinstance(self._items, str)
-        says = self._speaker.pack.says.values()
-        while (fragment := await self._writing.fragments.get()) is not None:
-            if isinstance(fragment, Asked):
-                await self._playout.put(self._tools_reached)
-                continue
-            if isinstance(fragment, Language):
-                before, now = now, self._speaker_of(fragment.code, now)
-                if now is not before:
-                    voicing.turn_to(now.pack, chain(now))
-                    await self._playout.put(self._voice_change(before, now))
-                continue
-            if self.marks.first_fragment is None:
-                self.marks.first_fragment = self._clock()
-            if isinstance(fragment, Speech):
-                pieces = voicing.play(fragment)
-            else:
-                await self._until_needed(voicing.voiced_ms)
-                pieces = voicing.speak(fragment, often=fixed or fragment.strip() in says)
-            self.marks.voice_works(self._clock())
-            async for chunks in pieces:
-                self.marks.voice_rests(self._clock())
-                if self.marks.first_pcm is None and chunks:
-                    self.marks.first_pcm = self._clock()
-                for chunk in chunks:
-                    await self._playout.put(chunk)
-                self.marks.voice_works(self._clock())
-            self.marks.voice_rests(self._clock())
-        async for chunks in voicing.played():
-            for chunk in chunks:
-                await self._playout.put(chunk)
-        await self._playout.put(None)
-
-    def _speaker_of(self, language: str, now: Speaker) -> Speaker:
-        """The reply's own voice where it speaks this language, else another; ``now`` where there is none."""
-        if language == self._speaker.pack.code:
-            return self._speaker
-        return now if language == now.pack.code else self._voice_of(language) or now
-
-    def _voice_change(self, before: Speaker, now: Speaker) -> Callable[[float], None]:
-        """Tells the client, when everything before it has been played."""
-        changed = events.VoiceChanged(
-            old_voice=before.voice.name,
-            new_voice=now.voice.name,
-            language=now.pack.code,
-            reason="untranslated" if now is not self._speaker else "translated",
+    def _speaking(self) -> Speaking:
+        return Speaking(
+            speaker=self._speaker,
+            config=self._config,
+            timings=self._timings,
+            phrases=self._phrases,
+            writing=self._writing,
+            playout=self._playout,
+            spoken=self.spoken,
+            marks=self.marks,
+            fixed=isinstance(self._items, str),
+            emit=self._emit,
+            on_tools=self._tools_reached,
+            on_fallback=self._on_fallback,
+            voice_of=self._voice_of,
         )
-        return lambda _: self._emit(changed)
-
-    async def _until_needed(self, voiced_ms: float) -> None:
-        """Waits until at most ``next_fragment_ms`` of speech are left: little is wasted when stopped."""
-        while True:
-            await self._playout.running.wait()
-            left = voiced_ms - self._playout.heard_ms()
-            if left <= self._timings.next_fragment_ms:
-                return
-            await asyncio.sleep(max(0.02, (left - self._timings.next_fragment_ms) / 1000))
 
     async def _let_out(self) -> None:
         await self._gate.wait()
         await self._playout.run(self._send)
-
-    def _left_ms(self) -> float:
-        """How much of what the voice has said was not played yet."""
-        return 0.0 if self._voicing is None else self._voicing.voiced_ms - self._playout.heard_ms()
 
     # ------------------------------------------------------------ what goes out
 

@@ -35,7 +35,14 @@ class Room:
         self._recording = recording
         # Made when the agent first speaks: a session that only listens has no use for what finds echo.
         self._guard: EchoGuard | None = None
+        self._quiet_rms = 0.0
         self._resampler: FirResampler | None = None
+
+    def mind_from(self, quiet_rms: float) -> None:
+        """Below this RMS of a frame, int16 units, nothing is taken for speech, and no echo matters."""
+        self._quiet_rms = quiet_rms
+        if self._guard is not None:
+            self._guard.quiet_rms = quiet_rms
 
     @property
     def echoes(self) -> bool:
@@ -56,6 +63,7 @@ class Room:
         """This chunk leaves for the loudspeaker, where its first sample is due at this time."""
         if self._guard is None and self._guarded:
             self._guard = EchoGuard(self._make_aec3)
+            self._guard.quiet_rms = self._quiet_rms
         guard = self._guard
         if guard is not None and guard.state == "none":
             guard.far_untracked(at_ms, chunk.samples * 1000 / chunk.sample_rate)

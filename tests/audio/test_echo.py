@@ -97,6 +97,31 @@ def test_headphones_cost_nothing_after_six_seconds() -> None:
     assert listened.guard.trusted
 
 
+@pytest.mark.parametrize("scene", QUICK, ids=IDS)
+def test_what_is_too_quiet_to_matter_delays_nothing(scene: Scene) -> None:
+    call, listened = heard(scene)[1][0]
+    guard = EchoGuard()
+    guard.quiet_rms = 100
+    found_ms = listen(call, guard).found_ms
+    assert found_ms is not None and listened.found_ms is not None
+    assert found_ms <= listened.found_ms + DelaySearch.BLOCK_MS
+
+
+def test_a_quiet_microphone_is_not_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    def correlate(*_: object) -> None:
+        raise AssertionError("there is nothing to look for")
+
+    monkeypatch.setattr(DelaySearch, "_correlate", correlate)
+    call, guard = quiet_call(), EchoGuard()
+    guard.quiet_rms = 100
+    listened = listen(Call(call.far, call.near // 4, []), guard)
+    assert guard.state == "none" and listened.guard.trusted
+    guard.quiet_rms = 0
+    guard.listen()
+    with pytest.raises(AssertionError, match="nothing to look for"):
+        listen(Call(call.far, call.near // 4, []), guard)
+
+
 def test_a_caller_with_headphones_is_no_echo() -> None:
     for scene in QUICK[:3]:
         call, listened = heard(scene)[1][3]
