@@ -104,7 +104,8 @@ class Inbox:
             ms += packet.at_most_ms
             waiting.popleft()
         self._bytes -= sum(len(each.data) for each in packets)
-        self._audio_ms = sum(each.at_most_ms for each in waiting if isinstance(each, Heard))
+        # Anew when nothing is left: sums of fractions drift.
+        self._audio_ms = self._audio_ms - ms if waiting else 0.0
         return packets
 
     def _wake(self) -> None:

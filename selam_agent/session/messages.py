@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -24,11 +23,13 @@ class Heard(NamedTuple):
 
     @property
     def at_most_ms(self) -> float:
-        """How much raw audio it holds, when it is that; ``inf`` for a file."""
+        """How much raw audio it holds, when it is that; for a file, more than ever waits."""
         samples = _SAMPLES_PER_BYTE.get(self.format)
-        return math.inf if samples is None else len(self.data) * samples * 1000 / self.sample_rate
+        return _FILE_MS if samples is None else len(self.data) * samples * 1000 / self.sample_rate
 
 
+# Finite, so that it can be taken off a sum.
+_FILE_MS = 60_000.0
 _SAMPLES_PER_BYTE = {"pcm16": 0.5, "pcmu": 1.0, "pcma": 1.0}
 
 
