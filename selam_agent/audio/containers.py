@@ -18,7 +18,7 @@ MediaRecorder's WebM ``pcm16``. So the beginning of each chunk is looked at:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, cast, get_args
 
 import numpy as np
@@ -42,8 +42,15 @@ _MAX_FTYP_BYTES: Final = 256
 _REMIND_AFTER_BYTES: Final = 64 * 1024
 
 
+# Of WebM, Ogg and WAV.
+_FIRST_BYTES: Final = frozenset((_EBML_MAGIC[:1], b"O", b"R"))
+
+
 def sniff(head: bytes) -> Kind | None:
     """The container whose full signature ``head`` begins with."""
+    # Fifty times a second it is none of them.
+    if head[:1] not in _FIRST_BYTES and head[4:8] != b"ftyp":
+        return None
     if head.startswith(_EBML_MAGIC):
         return "webm" if is_webm_header(head[:_SIGNATURE_BYTES]) else None
     if head.startswith(b"OggS\0"):
@@ -185,16 +192,21 @@ class InputDecoder:
 
         What most clients send, fifty times a second.
         """
+        return self.all_plain((data,), declared_format, declared_rate)
+
+    def all_plain(self, chunks: Sequence[bytes], declared_format: str, declared_rate: int) -> Pcm16 | None:
+        """``plain`` of several chunks, one after the other; None if it is None for any of them."""
         stream = self._stream
         if (
-            isinstance(stream, _RawStream)
-            and stream.is_plain
-            and self._label == (declared_format, declared_rate)
-            and not len(data) % 2
-            and sniff(data) is None
+            not isinstance(stream, _RawStream)
+            or not stream.is_plain
+            or self._label != (declared_format, declared_rate)
         ):
-            return np.frombuffer(data, "<i2")
-        return None
+            return None
+        for data in chunks:
+            if len(data) % 2 or sniff(data) is not None:
+                return None
+        return np.frombuffer(chunks[0] if len(chunks) == 1 else b"".join(chunks), "<i2")
 
     def reset(self) -> None:
         """Forgets the stream: the next chunk is the beginning of one."""

@@ -31,6 +31,7 @@ _FRAME_BYTES: Final = FRAME_SAMPLES * 2
 # A line that has been this quiet (RMS of the raw frame; −50 dBFS, and a sixth of the threshold) for half a
 # second needs no suppression: what level 2 leaves of steady noise is a quarter, after a second and for ever
 # (white 0.25, pink 0.18; ``tests/audio/test_vad.py``), and speech wakes it long before it is loud enough.
+# The first frame after a rest may be missed, so that is longer than complete words are waited after (400 ms).
 _QUIET: Final = 104.0
 _QUIET_SHARE: Final = 1 / 6
 _RESTS_AFTER: Final = 500 // FRAME_MS
@@ -117,9 +118,10 @@ class FloorTracker:
 
     def update(self, level: float) -> float:
         """Takes a frame's RMS, returns the floor, both in int16 units."""
-        self._recent.append(level)
-        if len(self._recent) == self.SMOOTHING_FRAMES:
-            self._current = min(self._current, sum(self._recent) / self.SMOOTHING_FRAMES)
+        recent = self._recent
+        recent.append(level)
+        if len(recent) == self.SMOOTHING_FRAMES:
+            self._current = min(self._current, sum(recent) / self.SMOOTHING_FRAMES)
         self._filled += 1
         if self._filled == self.BLOCK_FRAMES:
             self._blocks.append(max(self._current, self.LOWEST))
@@ -189,28 +191,34 @@ class VoiceGate:
     def feed(self, frames: Pcm16) -> Heard:
         """int16 [n, 320] at 16 kHz, n ≥ 0 → the verdict on each."""
         frames = np.ascontiguousarray(frames)
-        data, rest = frames.tobytes(), self._rests
-        suppressed: list[bytes] = []
-        verdicts: list[FrameVerdict] = []
-        for number, rms in enumerate(_rms(frames)):
-            if rest(rms):
-                verdicts.append(self._resting(rms))
-                continue
-            clean, level = data[number * _FRAME_BYTES : (number + 1) * _FRAME_BYTES], rms
-            if self._suppressor is not None:
-                clean = self._suppress(clean)
-                level = _rms(np.frombuffer(clean, np.int16)[None])[0]
-                suppressed.append(clean)
-            floor = self._floor.update(level)
-            speech = self._vad.is_speech(clean, SAMPLE_RATE)
+        raw = _rms(frames)
+        awake = [number for number, rms in enumerate(raw) if not self._rests(rms)]
+        data = frames.tobytes() if awake else b""
+        clean = [data[number * _FRAME_BYTES : (number + 1) * _FRAME_BYTES] for number in awake]
+        levels = [rms * _LEFT for rms in raw]
+        if self._suppressor is None:
+            levels = raw
+        elif awake:
+            clean = [self._suppress(frame) for frame in clean]
+            suppressed = np.frombuffer(b"".join(clean), np.int16).reshape(-1, FRAME_SAMPLES)
+            for number, level in zip(awake, _rms(suppressed), strict=True):
+                levels[number] = level
+            if self._denoise == "all":
+                frames = suppressed
+        speech = dict.fromkeys(range(len(raw)), False)
+        for number, frame in zip(awake, clean, strict=True):
+            speech[number] = self._vad.is_speech(frame, SAMPLE_RATE)
+        return Heard(frames, list(map(self._verdict, raw, levels, speech.values())))
+
+    def _verdict(self, rms: float, level: float, speech: bool) -> FrameVerdict:
+        floor = self._floor.update(level)
+        voiced = quiet = False
+        if speech:
             loud = rms >= self._threshold
-            voiced = speech and loud and level >= _VOICED_OVER_FLOOR * floor
-            quiet = speech and not loud and level >= _QUIET_SPEECH_OVER_FLOOR * floor
-            self._follow_quiet(voiced, quiet)
-            verdicts.append(FrameVerdict(voiced, self._fades(voiced, level, floor), rms, level, floor))
-        if self._denoise == "all":
-            frames = np.frombuffer(b"".join(suppressed), np.int16).reshape(frames.shape)
-        return Heard(frames, verdicts)
+            voiced = loud and level >= _VOICED_OVER_FLOOR * floor
+            quiet = not loud and level >= _QUIET_SPEECH_OVER_FLOOR * floor
+        self._follow_quiet(voiced, quiet)
+        return FrameVerdict(voiced, self._fades(voiced, level, floor), rms, level, floor)
 
     def _rests(self, rms: float) -> bool:
         """Whether this frame is so quiet, and those before it were, that nobody needs to look closer."""
@@ -219,12 +227,6 @@ class VoiceGate:
             return False
         self._quiet_for += 1
         return self._quiet_for > _RESTS_AFTER and self._denoise == "vad"
-
-    def _resting(self, rms: float) -> FrameVerdict:
-        level = rms * _LEFT
-        floor = self._floor.update(level)
-        self._follow_quiet(voiced=False, quiet=False)
-        return FrameVerdict(False, self._fades(False, level, floor), rms, level, floor)
 
     def _fades(self, voiced: bool, level: float, floor: float) -> bool:
         if voiced:
@@ -255,5 +257,6 @@ class VoiceGate:
 
 
 def _rms(frames: Pcm16) -> list[float]:
-    # Of each frame; ``einsum`` pays from a dozen frames on.
-    return [math.sqrt(wide.dot(wide) / FRAME_SAMPLES) for wide in frames.astype(np.float64)]
+    """Of each frame."""
+    wide = frames.astype(np.float64)
+    return [math.sqrt(energy / FRAME_SAMPLES) for energy in np.vecdot(wide, wide).tolist()]

@@ -107,6 +107,11 @@ class BargeIn:
         return self._voiced_ms
 
     @property
+    def going(self) -> bool:
+        """Whether it has begun."""
+        return self._last_voiced_ms is not None
+
+    @property
     def held(self) -> bool:
         """Whether sending is held."""
         return self._held

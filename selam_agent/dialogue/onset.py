@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from selam_agent.dialogue.decisions import FRAME_MS
 
@@ -23,6 +24,16 @@ class Onset:
         """One frame more."""
         self._voiced.append(voiced)
         self._over.append(over_agent)
+
+    def add_silence(self, over_agent: Sequence[bool]) -> None:
+        """Frames more, none of them voiced."""
+        self._voiced.extend([False] * len(over_agent))
+        self._over.extend(over_agent)
+
+    @property
+    def any_voiced(self) -> bool:
+        """Whether one of them is."""
+        return True in self._voiced
 
     def clear(self) -> None:
         """What comes now must prove itself as speech again."""

@@ -107,6 +107,16 @@ class OverAgent:
             decisions += self._decide([Action.STOP], at_ms, utterance, "energy")
         return decisions
 
+    @property
+    def heard_sound(self) -> bool:
+        """Whether there is a run of sound over the agent that the next frames belong to, or end."""
+        return self._barge_in.going
+
+    def silence(self, frames: int) -> None:
+        """So many frames that the agent covers and in which nothing is voiced; not while ``heard_sound``."""
+        if not self._heard_something:
+            self._quiet_ms += FRAME_MS * frames
+
     def verdict(
         self, asked: Listen, verdict: Verdict, at_ms: int, utterance: Utterance | None
     ) -> list[Decision]:

@@ -8,7 +8,7 @@ the agent as the verdict on it. That is enough to take the same decisions again 
 entry                                    meaning
 =======================================  =====================================================
 ``["tape", 2, {setting: value}]``        the header: format version and ``TurnSettings``
-``["f", [arrived, ...], "0111~"]``       frames, up to a second: voiced (1), fading (~) or not (0)
+``["f", [arrived, ...], "0111~"]``       frames, about a second: voiced (1), fading (~) or not (0)
 ``["w", turn, revision, ending]``        how complete a guess's words sound
 ``["v", listen, verdict]``               the verdict on sound over the agent; ``listen``: its fields
 ``["is", attribute, value]``             what is ``Known`` changed
@@ -20,7 +20,7 @@ entry                                    meaning
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from selam_agent.dialogue.completeness import Ending
@@ -31,7 +31,7 @@ from selam_agent.dialogue.turns import TurnTaker
 Entry: TypeAlias = list[Any]
 VERSION = 2
 
-# Frames that are written as one entry.
+# So many frames are written as one entry.
 _TOGETHER = 50
 
 
@@ -52,25 +52,25 @@ class TapedTurnTaker(TurnTaker):
         write(["tape", VERSION, dataclasses.asdict(settings)])
 
     def frame(self, voiced: bool, arrived: float, *, fading: bool = False) -> list[Decision]:
-        known, told = self.known, self._told
-        # Field by field: comparing two dataclasses makes two tuples, fifty times a second.
-        if (
-            known.trusted is not told.trusted
-            or known.recorder is not told.recorder
-            or known.echo_suspected is not told.echo_suspected
-        ):
-            for name, value in dataclasses.asdict(self.known).items():
-                if value != getattr(self._told, name):
-                    self._put("is", name, value)
-            self._told = dataclasses.replace(self.known)
-        # A tenth of a millisecond is exact enough, and shorter to write.
-        arrived = round(arrived, 1)
+        self._put_known()
+        arrived = _tenths(arrived)
         self._arrived.append(arrived)
         self._bits += "1" if voiced else "~" if fading else "0"
-        if len(self._bits) == _TOGETHER:
+        if len(self._bits) >= _TOGETHER:
             self._flush_frames()
         made = super().frame(voiced, arrived, fading=fading)
         return self._decided(made) if made else made
+
+    def silence(self, arrived: Sequence[float]) -> bool:
+        arrived = [_tenths(at) for at in arrived]
+        if not super().silence(arrived):
+            return False
+        self._put_known()
+        self._arrived += arrived
+        self._bits += "0" * len(arrived)
+        if len(self._bits) >= _TOGETHER:
+            self._flush_frames()
+        return True
 
     def words(self, turn: int, revision: int, ending: Ending) -> list[Decision]:
         self._put("w", turn, revision, ending.value)
@@ -116,6 +116,19 @@ class TapedTurnTaker(TurnTaker):
         """Writes what is still held."""
         self._flush_frames()
 
+    def _put_known(self) -> None:
+        known, told = self.known, self._told
+        # Field by field: comparing two dataclasses makes two tuples, fifty times a second.
+        if (
+            known.trusted is not told.trusted
+            or known.recorder is not told.recorder
+            or known.echo_suspected is not told.echo_suspected
+        ):
+            for name, value in dataclasses.asdict(known).items():
+                if value != getattr(told, name):
+                    self._put("is", name, value)
+            self._told = dataclasses.replace(known)
+
     def _decided(self, decisions: list[Decision]) -> list[Decision]:
         for each in decisions:
             self._put("d", *described(each, self.audio_ms))
@@ -129,6 +142,11 @@ class TapedTurnTaker(TurnTaker):
         if self._bits:
             self._write(["f", self._arrived, self._bits])
             self._arrived, self._bits = [], ""
+
+
+def _tenths(ms: float) -> float:
+    # Exact enough, and shorter to write; ``round`` goes by its text.
+    return int(ms * 10 + 0.5) / 10
 
 
 def described(decision: Decision, audio_ms: int) -> tuple[int, str, str, int]:

@@ -17,6 +17,8 @@ than ``next_deadline``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from selam_agent.dialogue.completeness import Ending
 from selam_agent.dialogue.decisions import (
     FRAME_MS,
@@ -35,8 +37,8 @@ from selam_agent.dialogue.over_agent import OverAgent
 from selam_agent.dialogue.packets import Packets
 from selam_agent.dialogue.utterance import Patience, Utterance
 
-# Of audio that may wait for a decision: what is shown of it (interim words, levels) is this late at most.
-MOST_FRAMES = 5
+# Of audio that may wait for a decision: an echo is found, and what was kept is forgotten, this late at most.
+MOST_FRAMES = 10
 
 
 class TurnTaker:
@@ -87,12 +89,18 @@ class TurnTaker:
     def frames_to_decision(self) -> int:
         """At least so many more frames come before one of them decides anything, whatever is in them.
 
-        So many may be fed at once, when the last of them has arrived: nothing is decided later for it.
+        So many may be fed at once, when the last of them has arrived: nothing is decided later for it. Only
+        that a sound over the agent began, which tells nobody anything yet, may come later than it could.
         """
         bound = self._over_agent.frames_to_decision
         if self._open is not None:
             bound = min(bound, self._patience.frames_to_end(self._open, self._audio_ms))
-        if self._open is None or self._open.guessed:
+            if self._open.guessed:
+                bound = min(bound, self._onset.frames_missing)
+        elif self._over_agent.audible and self._reopenable is None:
+            over = self._onset.frames_missing + self.settings.sound_over_ms // FRAME_MS
+            bound = min(bound, over)
+        else:
             bound = min(bound, self._onset.frames_missing)
         return max(1, int(min(bound, MOST_FRAMES)))
 
@@ -150,6 +158,21 @@ class TurnTaker:
         if utterance is not None:
             decisions += self._release_if_closed()
         return decisions
+
+    def silence(self, arrived: Sequence[float]) -> bool:
+        """Frames of which none is voiced or fading; true when they were all there was to it.
+
+        The same as ``frame`` for each; false where one of them could matter, and then nothing has happened.
+        """
+        speaking = self._open is not None or self._reopenable is not None
+        if speaking or self._onset.any_voiced or self._over_agent.heard_sound:
+            return False
+        self._audio_ms += FRAME_MS * len(arrived)
+        self._packets.last = arrived[-1]
+        over_agent = [self._over_agent.covers(at) for at in arrived]
+        self._onset.add_silence(over_agent)
+        self._over_agent.silence(sum(over_agent))
+        return True
 
     def words(self, turn: int, revision: int, ending: Ending) -> list[Decision]:
         """The words of a guess are known, and how complete they sound. Stale ones are ignored."""

@@ -16,6 +16,7 @@ from selam_agent.audio.vad import VoiceGate
 from selam_agent.dialogue.decisions import FRAME_MS
 from selam_agent.errors import AudioError
 from selam_agent.ports import Pcm16
+from selam_agent.session.messages import Heard
 from selam_agent.session.room import Room
 from selam_agent.settings import Audio
 
@@ -30,7 +31,10 @@ _GUARDED_SLICE_FRAMES = 6
 
 
 class Ears:
-    """The hearing of one session. Call order: ``plain`` or ``decode``, then iterate ``listen`` to its end."""
+    """The hearing of one session.
+
+    Call order: ``plain``, or ``decode`` and ``admit``; then iterate ``listen`` to its end.
+    """
 
     def __init__(self, settings: Audio, vad_threshold: float, room: Room) -> None:
         self._room = room
@@ -78,9 +82,20 @@ class Ears:
         compressed = self._decoder.is_container or sniff(data[:_HEAD]) is not None
         return compressed and len(data) > _HEAVY_BYTES
 
-    def plain(self, data: bytes, format: str, sample_rate: int) -> Pcm16 | None:
-        """As ``decode``, but None where there is anything to be decoded."""
-        return self._decoder.plain(data, format, sample_rate)
+    def plain(self, packets: Sequence[Heard]) -> Pcm16 | None:
+        """What nearly all packets are: samples as they are, none of them ahead of real time. Else None.
+
+        They are admitted then; with None nothing has happened.
+        """
+        first = packets[0]
+        for packet in packets:
+            if packet.format != first.format or packet.sample_rate != first.sample_rate:
+                return None
+        pcm = self._decoder.all_plain([each.data for each in packets], first.format, first.sample_rate)
+        if pcm is None or not len(pcm) or self._ahead_s(len(pcm), first.arrived) > self._max_pending_s:
+            return None
+        self._received_s += len(pcm) / SAMPLE_RATE
+        return pcm
 
     def decode(self, data: bytes, format: str, sample_rate: int) -> Pcm16:
         """Returns int16 [n] at 16 kHz. Raises AudioError; the next container header starts afresh."""
@@ -93,9 +108,7 @@ class Ears:
         this audio is to be dropped, and none that came before it.
         """
         seconds = len(pcm) / SAMPLE_RATE
-        if self._stream_begun is None:
-            self._stream_begun = arrived
-        ahead = self._received_s + seconds - (arrived - self._stream_begun)
+        ahead = self._ahead_s(len(pcm), arrived)
         if ahead > self._max_pending_s:
             raise AudioError(
                 f"{ahead:.1f} s of audio are ahead of real time and at most {self._max_pending_s:.0f} s "
@@ -110,18 +123,25 @@ class Ears:
             )
         self._received_s += seconds
 
-    def listen(self, pieces: Sequence[tuple[Pcm16, float]]) -> Iterator[list[tuple[bool, bool, float]]]:
+    def _ahead_s(self, samples: int, arrived: float) -> float:
+        """How far ahead of real time the stream is with so many more that arrived at this time (s)."""
+        if self._stream_begun is None:
+            self._stream_begun = arrived
+        return self._received_s + samples / SAMPLE_RATE - (arrived - self._stream_begun)
+
+    def listen(
+        self, pcm: Pcm16, pieces: Sequence[tuple[int, float]]
+    ) -> Iterator[list[tuple[bool, bool, float]]]:
         """Yields of each frame whether it is voiced, or a word's fading end, and when it had arrived (ms).
 
         Args:
-            pieces: int16 [n] at 16 kHz, and when each arrived (ms).
+            pcm: int16 [n] at 16 kHz.
+            pieces: how many samples of it arrived, and when (ms).
 
         Returns at most a second at a time, and less where that much would take too long.
         """
         arrivals = self._arrivals(pieces)
-        frames = self._framer.push(
-            pieces[0][0] if len(pieces) == 1 else np.concatenate([p for p, _ in pieces])
-        )
+        frames = self._framer.push(pcm)
         begun_ms = pieces[-1][1] - len(frames) * FRAME_MS
         size = _GUARDED_SLICE_FRAMES if self._room.echoes else _SLICE_FRAMES
         for first in range(0, len(frames), size):
@@ -130,22 +150,25 @@ class Ears:
             heard = self._gate.feed(clean)
             self._kept.append((self._next_ms, heard.audio))
             self._next_ms += len(part) * FRAME_MS
-            echo = None if suspect is None else suspect.tolist()
-            verdicts = []
-            for number, each in enumerate(heard.frames):
-                mine = echo is None or not echo[number]
-                verdicts.append((each.voiced and mine, each.fading and mine, arrivals[first + number]))
-                self._loudest = max(self._loudest, each.rms)
-                self._any_voiced = self._any_voiced or (each.voiced and mine)
-            yield verdicts
+            verdicts = heard.frames
+            self._loudest = max(self._loudest, *[each.rms for each in verdicts])
+            if suspect is None:
+                told = [(e.voiced, e.fading, at) for e, at in zip(verdicts, arrivals[first:], strict=False)]
+            else:
+                mine = (~suspect).tolist()
+                told = [
+                    (e.voiced and m, e.fading and m, at)
+                    for e, m, at in zip(verdicts, mine, arrivals[first:], strict=False)
+                ]
+            self._any_voiced = self._any_voiced or any(voiced for voiced, _, _ in told)
+            yield told
 
-    def _arrivals(self, pieces: Sequence[tuple[Pcm16, float]]) -> list[float]:
+    def _arrivals(self, pieces: Sequence[tuple[int, float]]) -> list[float]:
         """When the last sample of each frame that is whole by now arrived."""
         arrivals: list[float] = []
         samples = self._framer.held
-        for pcm, arrived in pieces:
-            samples += len(pcm)
-            whole, samples = divmod(samples, FRAME_SAMPLES)
+        for count, arrived in pieces:
+            whole, samples = divmod(samples + count, FRAME_SAMPLES)
             arrivals += [arrived] * whole
         return arrivals
 

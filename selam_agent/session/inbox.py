@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from selam_agent.errors import AudioError, SessionError
 from selam_agent.session import messages
@@ -97,8 +97,16 @@ class Inbox:
         return message
 
     def _audio(self, first: Heard) -> list[Heard]:
-        packets, ms = [first], first.at_most_ms
         waiting = self._waiting
+        if not self._others:
+            only = cast("deque[Heard]", waiting)
+            if not only or self._audio_ms - only[-1].at_most_ms < self.patience_ms:
+                # Nearly always: the last packet is the one that was waited for.
+                packets = [first, *only]
+                only.clear()
+                self._bytes, self._audio_ms = 0, 0.0
+                return packets
+        packets, ms = [first], first.at_most_ms
         while ms < self.patience_ms and waiting and isinstance(packet := waiting[0], Heard):
             packets.append(packet)
             ms += packet.at_most_ms

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
+
 from selam_agent import events
 from selam_agent.dialogue import decisions
 from selam_agent.dialogue.completeness import Ending
@@ -30,6 +32,8 @@ from selam_agent.settings import Settings
 
 # At most so often a meter is told how loud it is.
 _LEVEL_EVERY_S = 0.1
+# Words that are shown while they are spoken are at most so much later for batches.
+_INTERIM_FRAMES = 5
 
 
 class Listening:
@@ -82,39 +86,45 @@ class Listening:
         """How much audio may wait before it is to be heard: none of it can decide anything."""
         if self._ears.recorder or self._config.input_level:
             return 0.0
-        return self.turns.frames_to_decision * FRAME_MS - self._ears.held_ms
+        frames = self.turns.frames_to_decision
+        if self._config.interim:
+            frames = min(frames, _INTERIM_FRAMES)
+        return frames * FRAME_MS - self._ears.held_ms
 
     async def hear(self, packets: Sequence[Heard], *, discard: bool) -> float:
         """Audio has arrived. With ``discard`` only the stream's state goes on. Returns its seconds."""
+        if self.on and not discard and (pcm := self._ears.plain(packets)) is not None:
+            await self._listen(pcm, [(len(each.data) // 2, each.arrived * 1000) for each in packets])
+            return len(pcm) / SAMPLE_RATE
         samples = 0
-        pieces: list[tuple[Pcm16, float]] = []
+        decoded: list[Pcm16] = []
+        pieces: list[tuple[int, float]] = []
         for packet in packets:
             try:
-                pcm = self._ears.plain(packet.data, packet.format, packet.sample_rate)
-                if pcm is None:
-                    # A recorder's stream is decoded even when nobody listens: its state must go on.
-                    pcm = await self._decode(packet)
+                # A recorder's stream is decoded even when nobody listens: its state must go on.
+                pcm = await self._decode(packet)
                 samples += len(pcm)
                 if not self.on or discard or not len(pcm):
                     continue
                 self._ears.admit(pcm, packet.arrived)
-                pieces.append((pcm, packet.arrived * 1000))
+                decoded.append(pcm)
+                pieces.append((len(pcm), packet.arrived * 1000))
             except SelamError as error:
                 self._emit(events.ErrorEvent.of(error))
         if pieces:
-            await self._listen(pieces)
+            await self._listen(np.concatenate(decoded), pieces)
         return samples / SAMPLE_RATE
 
-    async def _listen(self, pieces: Sequence[tuple[Pcm16, float]]) -> None:
+    async def _listen(self, pcm: Pcm16, pieces: Sequence[tuple[int, float]]) -> None:
         turns = self.turns
         turns.known.recorder = self._ears.recorder
-        for number, heard in enumerate(self._ears.listen(pieces)):
+        for number, heard in enumerate(self._ears.listen(pcm, pieces)):
             if number:
                 # Long audio is worked through in slices; other sessions go in between.
                 await asyncio.sleep(0)
             turns.known.trusted = self._room.trusted
             turns.known.echo_suspected = self._room.suspected
-            for voiced, fading, arrived in heard:
+            for voiced, fading, arrived in self._sounds(heard):
                 if made := turns.frame(voiced, arrived, fading=fading):
                     self.act(made)
             self._mind_speech()
@@ -125,6 +135,12 @@ class Listening:
         self._mind_silence()
         self._warn_if_quiet()
         self._tell_level(arrived / 1000)
+
+    def _sounds(self, heard: list[tuple[bool, bool, float]]) -> list[tuple[bool, bool, float]]:
+        """The frames that the turn-taker must hear one by one: none, while nobody speaks."""
+        if not heard or any(voiced or fading for voiced, fading, _ in heard):
+            return heard
+        return [] if self.turns.silence([arrived for _, _, arrived in heard]) else heard
 
     async def _decode(self, message: Heard) -> Pcm16:
         audio = (message.data, message.format, message.sample_rate)

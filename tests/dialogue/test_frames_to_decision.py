@@ -1,4 +1,4 @@
-"""Audio may wait until the next frame that could decide something, and nothing is decided later for it."""
+"""Audio may wait until the next frame that could decide something, and silence be fed at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selam_agent.dialogue.completeness import Ending
-from selam_agent.dialogue.decisions import FRAME_MS, Commit, Listen, SpeechStarted, TurnSettings
+from selam_agent.dialogue.decisions import FRAME_MS, Commit, Decision, Listen, SpeechStarted, TurnSettings
 from selam_agent.dialogue.interruption import Verdict
 from selam_agent.dialogue.turns import MOST_FRAMES, TurnTaker
 
@@ -47,14 +47,23 @@ class Line:
         self.bound = turns.frames_to_decision
         self.waiting = 0
 
-    def frame(self, kind: str) -> None:
+    def feed(self, kind: str) -> list[Decision]:
         self.now += FRAME_MS
-        self.waiting += 1
         made = self.turns.frame(kind == "voiced", self.now, fading=kind == "fading")
-        assert not made or self.waiting == self.bound, (made, self.waiting, self.bound)
         self.asked = next((each for each in made if isinstance(each, Listen)), self.asked)
+        return made
+
+    def frame(self, kind: str) -> None:
+        self.waiting += 1
+        made = self.feed(kind)
+        telling = [each for each in made if not self.begins_over_agent(each)]
+        assert not telling or self.waiting == self.bound, (made, self.waiting, self.bound)
         if self.waiting == self.bound:
             self.look()
+
+    def begins_over_agent(self, made: Decision) -> bool:
+        """A sound that is no turn yet: nobody is told of it."""
+        return isinstance(made, SpeechStarted) and self.turns.open_speech is None
 
     def look(self) -> None:
         self.waiting, self.bound = 0, self.turns.frames_to_decision
@@ -92,6 +101,29 @@ def test_only_the_last_of_the_frames_that_waited_decides(given: TurnSettings, st
             line.happens(what)  # type: ignore[arg-type]
 
 
+@settings(max_examples=300, deadline=None)
+@given(SETTINGS, st.lists(HAPPENS, max_size=60))
+def test_silence_at_once_is_silence_frame_by_frame(given: TurnSettings, story: list[object]) -> None:
+    alike, at_once = Line(TurnTaker(given)), TurnTaker(given)
+    other = Line(at_once)
+    for what in story:
+        if not isinstance(what, tuple):
+            alike.happens(what)  # type: ignore[arg-type]
+            other.happens(what)  # type: ignore[arg-type]
+            continue
+        kind, count = what
+        arrived = [alike.now + FRAME_MS * (number + 1) for number in range(count)]
+        one_by_one = [alike.feed(kind) for _ in range(count)]
+        if kind == "silent" and at_once.silence(arrived):
+            other.now = arrived[-1]
+            assert not any(one_by_one)
+        else:
+            assert one_by_one == [other.feed(kind) for _ in range(count)]
+        assert at_once.frames_to_decision == alike.turns.frames_to_decision
+        assert at_once.next_deadline == alike.turns.next_deadline
+        assert at_once.keep_from_ms == alike.turns.keep_from_ms
+
+
 def bounds(turns: TurnTaker, kind: str, frames: int) -> list[int]:
     found = []
     for number in range(frames):
@@ -104,14 +136,14 @@ def bounds(turns: TurnTaker, kind: str, frames: int) -> list[int]:
     ("settings", "agent", "story"),
     [
         # Three voiced frames are an onset; a caller who speaks on decides nothing.
-        (TurnSettings(), False, [("silent", [3, 3, 3, 3]), ("voiced", [3, 2, 1, 5, 5])]),
+        (TurnSettings(), False, [("silent", [3, 3, 3, 3]), ("voiced", [3, 2, 1, 10, 10])]),
         # 200 ms of silence ask for a guess, 800 end the turn.
-        (TurnSettings(), False, [("voiced", [3] + [2, 1] + [5] * 3), ("silent", [5] * 6 + [4, 3, 2, 1])]),
+        (TurnSettings(), False, [("voiced", [3] + [2, 1] + [10] * 3), ("silent", list(range(10, 0, -1)))]),
         # By energy twelve voiced frames stop the agent; a gap of two before them is bridged.
         (
             TurnSettings(interruption="energy"),
             True,
-            [("voiced", [3, 2, 1, 5, 5, 5, 4, 3, 2]), ("silent", [1])],
+            [("voiced", [10, 9, 8, 7, 6, 5, 4, 3, 2]), ("silent", [1])],
         ),
         # By meaning three hold it, and then each frame counts.
         (TurnSettings(interruption="semantic"), True, [("silent", [3, 3]), ("voiced", [3, 1, 1, 1])]),
@@ -125,7 +157,7 @@ def test_how_many_frames_may_wait(
         turns.agent_started(-1)
     for kind, expected in story:
         assert bounds(turns, kind, len(expected)) == expected
-    assert MOST_FRAMES == 5
+    assert MOST_FRAMES == 10
 
 
 def test_a_turn_fed_in_batches_is_the_same_turn() -> None:
