@@ -11,6 +11,7 @@ Pure: times are arguments. One thread. 150 kB per session while it looks, 10 wit
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -94,6 +95,10 @@ class EchoGuard:
         The network and the client may add up to a second. At most 2 s ahead of ``near``.
         """
         self._sent.write(round(at_ms * _PER_MS), pcm)
+
+    def far_later(self, samples: int, at_ms: float, make: Callable[[], Pcm16]) -> None:
+        """As ``far``, of what ``make`` returns if it is asked for, in order: int16 [about ``samples``]."""
+        self._sent.write_later(round(at_ms * _PER_MS), samples, make)
 
     def far_untracked(self, at_ms: float, duration_ms: float) -> None:
         """Agent audio as ``far``, while the state is ``none``: only that there was some counts."""
@@ -199,7 +204,7 @@ class EchoGuard:
         if lag is not None and before is not None and abs(lag - before) <= AGREE:
             self._budget.renew()
             self._found(lag, end)
-        elif self._budget.spend(block / FRAME_SAMPLES):
+        elif self._budget.spend(block / FRAME_SAMPLES, sure=self._search.sure):
             self._find_nothing()
 
     def _found(self, lag: int, end: int) -> None:

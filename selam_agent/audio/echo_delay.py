@@ -105,8 +105,9 @@ class DelaySearch(_Correlator):
         # Spectrum and mean power of what was sent, by the position at which it begins.
         self._sent: dict[int, tuple[Spectrum, float]] = {}
         self._evidence: Spectrum | None = None
-        # Whether there was sound on both sides at the last look, and what the last one with sound found.
-        self.saw = False
+        # Whether there was sound on both sides at the last look, and whether none of it could be an echo.
+        self.saw = self.sure = False
+        # What the last one with sound found.
         self.candidate: int | None = None
 
     def forget(self) -> None:
@@ -127,11 +128,12 @@ class DelaySearch(_Correlator):
             quiet: RMS below which an echo would not matter. A block without 10 ms of more is one without
                 echo, and costs 10 µs.
         """
-        self.saw = False
+        self.saw = self.sure = False
         if mean_power(microphone) < _AUDIBLE_POWER:
             return None
         if quiet and _loudest(microphone) < quiet:
-            self.saw, self.candidate = True, None
+            self.saw = self.sure = True
+            self.candidate = None
             return None
         begins = range(at, at - _MAX_LAG - 1, -self.block)
         # Old ones too when blocks did not follow one another; else one.
@@ -196,7 +198,8 @@ class SearchBudget:
     headphones get unplugged.
     """
 
-    # Four times as long as the slowest echo of the tests took to be found.
+    # Four times as long as the slowest echo of the tests took to be found; half as long where the microphone
+    # is so quiet that there can be none.
     FIRST: Final = 6000 // FRAME_MS
     LATER: Final = 2000 // FRAME_MS
     REST: Final = 60_000 // FRAME_MS
@@ -209,9 +212,9 @@ class SearchBudget:
         """As long as in the beginning."""
         self._left = self.FIRST
 
-    def spend(self, frames: float) -> bool:
-        """Searched for this long without a result; is that enough?"""
-        self._left -= frames
+    def spend(self, frames: float, *, sure: bool = False) -> bool:
+        """Searched for this long without a result, or with that there is no echo; is that enough?"""
+        self._left -= 2 * frames if sure else frames
         return self._left <= 0
 
     def rest(self, frames: int) -> bool:
@@ -226,7 +229,7 @@ class SearchBudget:
 def _loudest(wave: FloatWave) -> float:
     """RMS of the loudest 10 ms."""
     parts = wave[: len(wave) // _PART * _PART].reshape(-1, _PART)
-    return math.sqrt(float(np.einsum("ij,ij->i", parts, parts).max()) / _PART)
+    return math.sqrt(float(np.vecdot(parts, parts).max()) / _PART)
 
 
 def mean_power(wave: NDArray[np.floating[Any]]) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -81,6 +83,15 @@ class Microphone:
         return self._heard[end - samples : end] * np.float32(1 / 32768)
 
 
+@dataclass(slots=True)
+class _Piece:
+    """What was sent from ``begin`` to ``end``: int16, or what makes it; more than that where it was cut."""
+
+    begin: int
+    end: int
+    pcm: Pcm16 | Callable[[], Pcm16]
+
+
 class SentTrack:
     """The last 8 s, as the pieces that were sent: at most 256 kB, and nothing while the agent is silent.
 
@@ -88,8 +99,10 @@ class SentTrack:
     """
 
     def __init__(self) -> None:
-        # Oldest first, without overlap: where a piece begins, and int16 [n].
-        self._pieces: deque[tuple[int, Pcm16]] = deque()
+        # Oldest first, without overlap.
+        self._pieces: deque[_Piece] = deque()
+        # Whether the last of them, or more, are still to be made.
+        self._to_make = False
         self._stretches: deque[tuple[int, int]] = deque(maxlen=_STRETCHES)
         self._end: int | None = None
 
@@ -98,8 +111,20 @@ class SentTrack:
         if not len(pcm):
             return
         position = self.note(position, len(pcm))
-        self._pieces.append((position + max(0, len(pcm) - _LENGTH), pcm[-_LENGTH:]))
-        self.forget(position + len(pcm) - _LENGTH)
+        end = position + len(pcm)
+        self._pieces.append(_Piece(max(position, end - _LENGTH), end, pcm[-_LENGTH:]))
+        self.forget(end - _LENGTH)
+
+    def write_later(self, position: int, samples: int, make: Callable[[], Pcm16]) -> None:
+        """As ``write``; most of what is sent is forgotten before it is asked for.
+
+        ``make`` returns int16 [about ``samples``], at most 8 s; those that are called are called in order.
+        """
+        if samples:
+            position = self.note(position, samples)
+            self._pieces.append(_Piece(position, position + samples, make))
+            self._to_make = True
+            self.forget(position + samples - _LENGTH)
 
     def note(self, position: int, samples: int) -> int:
         """So much was sent, and nobody will ask what. Returns where it begins."""
@@ -117,7 +142,7 @@ class SentTrack:
 
     def forget(self, before: int | None = None) -> None:
         """What was sent, all or before this position, is not needed any more."""
-        while self._pieces and (before is None or self._pieces[0][0] + len(self._pieces[0][1]) <= before):
+        while self._pieces and (before is None or self._pieces[0].end <= before):
             self._pieces.popleft()
 
     def cut(self, position: int) -> None:
@@ -125,10 +150,10 @@ class SentTrack:
         if self._end is None or position >= self._end:
             return
         self._end = position
-        while self._pieces and self._pieces[-1][0] + len(self._pieces[-1][1]) > position:
-            begin, pcm = self._pieces.pop()
-            if begin < position:
-                self._pieces.append((begin, pcm[: position - begin]))
+        while self._pieces and self._pieces[-1].begin >= position:
+            self._pieces.pop()
+        if self._pieces:
+            self._pieces[-1].end = min(self._pieces[-1].end, position)
         while self._stretches and self._stretches[-1][1] > position:
             begin, _ = self._stretches.pop()
             if begin < position:
@@ -157,12 +182,20 @@ class SentTrack:
     def take_pcm(self, first: int, last: int) -> Pcm16:
         """int16 [last − first]."""
         taken = np.zeros(last - first, np.int16)
-        for begin, pcm in reversed(self._pieces):
-            end = begin + len(pcm)
-            if end <= first:
+        if self._to_make:
+            self._make()
+        for piece in reversed(self._pieces):
+            if piece.end <= first:
                 break
-            if begin < last:
-                into, out_of = max(0, begin - first), max(0, first - begin)
-                count = min(end, last) - max(begin, first)
-                taken[into : into + count] = pcm[out_of : out_of + count]
+            if piece.begin < last:
+                begin, end = max(piece.begin, first), min(piece.end, last)
+                assert not callable(piece.pcm)
+                part = piece.pcm[begin - piece.begin : end - piece.begin]
+                taken[begin - first : begin - first + len(part)] = part
         return taken
+
+    def _make(self) -> None:
+        for piece in self._pieces:
+            if callable(piece.pcm):
+                piece.pcm = piece.pcm()
+        self._to_make = False

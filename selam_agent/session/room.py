@@ -7,6 +7,8 @@ the first seconds of agent speech, and for nothing afterwards.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,7 +38,7 @@ class Room:
         # Made when the agent first speaks: a session that only listens has no use for what finds echo.
         self._guard: EchoGuard | None = None
         self._quiet_rms = 0.0
-        self._resampler: FirResampler | None = None
+        self._loudspeaker = _Loudspeaker()
 
     def mind_from(self, quiet_rms: float) -> None:
         """Below this RMS of a frame, int16 units, nothing is taken for speech, and no echo matters."""
@@ -64,22 +66,18 @@ class Room:
         if self._guard is None and self._guarded:
             self._guard = EchoGuard(self._make_aec3)
             self._guard.quiet_rms = self._quiet_rms
-        guard = self._guard
+        guard, duration_ms = self._guard, chunk.samples * 1000 / chunk.sample_rate
         if guard is not None and guard.state == "none":
-            guard.far_untracked(at_ms, chunk.samples * 1000 / chunk.sample_rate)
+            guard.far_untracked(at_ms, duration_ms)
             guard = None
-        if guard is None and self._recording is None:
-            self._resampler = None
-            return
-        pcm = chunk.pcm()
-        if chunk.sample_rate != _RATE:
-            if self._resampler is None or self._resampler.source_rate != chunk.sample_rate:
-                self._resampler = FirResampler(chunk.sample_rate, _RATE)
-            pcm = self._resampler.feed(pcm)
-        if guard is not None:
-            guard.far(pcm, at_ms)
         if self._recording is not None:
+            pcm = self._loudspeaker.hears(chunk)
             self._recording.far(pcm, at_ms)
+            if guard is not None:
+                guard.far(pcm, at_ms)
+        elif guard is not None:
+            # Nobody looks for it while the caller's line is quiet, and that is nearly always.
+            guard.far_later(round(duration_ms * _RATE / 1000), at_ms, partial(self._loudspeaker.hears, chunk))
 
     def falls_silent(self, at_ms: float) -> None:
         """What was sent and would be played after this time was thrown away by the client."""
@@ -101,3 +99,19 @@ class Room:
         """The recogniser heard the agent's own words: look for echo again."""
         if self._guard is not None:
             self._guard.listen()
+
+
+class _Loudspeaker:
+    """What is sent, at 16 kHz; apart from the room, which is not to be held by what may yet be resampled."""
+
+    def __init__(self) -> None:
+        self._resampler: FirResampler | None = None
+
+    def hears(self, chunk: EncodedChunk) -> Pcm16:
+        """int16 [n]; the first millisecond is wrong where the chunk before it was left out."""
+        pcm = chunk.pcm()
+        if chunk.sample_rate == _RATE:
+            return pcm
+        if self._resampler is None or self._resampler.source_rate != chunk.sample_rate:
+            self._resampler = FirResampler(chunk.sample_rate, _RATE)
+        return self._resampler.feed(pcm)

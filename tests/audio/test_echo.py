@@ -315,7 +315,7 @@ def test_the_search_rests_a_minute_and_looks_for_two_seconds() -> None:
     assert not budget.rest(2999) and budget.rest(1)
     assert not budget.spend(99) and budget.spend(1)
     budget.renew()
-    assert not budget.spend(299)
+    assert not budget.spend(298) and not budget.spend(0.5, sure=True) and budget.spend(0.5, sure=True)
 
 
 # ---------------------------------------------------------------- the extra

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -63,7 +65,28 @@ def test_memory_is_bounded_and_the_last_seconds_are_kept(begin: int) -> None:
     assert ints(track, end - 640, end - 638) == [100, 100]
     assert ints(track, end - 128_000, end - 127_999) == [1]
     assert ints(track, end - 128_001, end - 128_000) == [0]
-    assert sum(pcm.nbytes for _, pcm in track._pieces) <= 256_000 + 2 * 1280
+    assert sum(len(piece.pcm) * 2 for piece in track._pieces) <= 256_000 + 2 * 1280  # type: ignore[arg-type]
+
+
+def test_what_is_made_later_is_made_when_it_is_asked_for_and_in_order() -> None:
+    track = SentTrack()
+    made: list[int] = []
+
+    def piece(number: int, count: int = 100) -> Pcm16:
+        made.append(number)
+        return ramp(100 * number, count)
+
+    for number in range(5):
+        track.write_later(100 * number, 100, partial(piece, number))
+    track.forget(100)
+    track.cut(430)
+    assert track.sounds(0, 100) and not track.sounds(430, 500) and made == []
+    assert ints(track, 398, 402) == [398, 399, 400, 401] and made == [1, 2, 3, 4]
+    assert ints(track, 98, 102) == [0, 0, 100, 101]
+    assert ints(track, 428, 432) == [428, 429, 0, 0]
+    # Rates that do not divide give a sample more or less.
+    track.write_later(430, 100, partial(piece, 5, count=99))
+    assert ints(track, 527, 531) == [597, 598, 0, 0] and made == [1, 2, 3, 4, 5]
 
 
 def test_many_gaps_do_not_pile_up() -> None:
