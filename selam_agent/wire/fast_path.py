@@ -32,6 +32,8 @@ TESTED: Final = ("4.13", "4.14", "4.15")
 
 # A client that sends faster than real time must not keep the others waiting.
 _MESSAGES_IN_A_ROW: Final = 16
+# Between two messages that did not wait for the network no time passes.
+_APART_S: Final = 0.001
 # Beyond this the peer does not read, and what follows waits where it is counted.
 _MOST_BUFFERED: Final = 64 * 1024
 _TEXT_FRAME: Final = 0x81
@@ -68,6 +70,7 @@ class Lane:
     ) -> None:
         self._websocket = websocket
         self._socket: Any = socket
+        self._sid: str = socket.sid
         self._prefix = prefix
         self._on_audio = on_audio
         self._loop = asyncio.get_running_loop()
@@ -80,6 +83,12 @@ class Lane:
         self._most: int = server.max_http_buffer_size
         self._heard = self._loop.time()
         self._timer: asyncio.Handle | None = None
+        # ``_read`` has nothing else to do than to wait for a message.
+        self._waiting = False
+        self._in_a_row = 0
+        # What is written at the end of this turn of the loop.
+        self._corked: list[bytes] = []
+        self._corked_bytes = 0
 
     async def run(self) -> None:
         """Serves the connection to its end; what upstream's ``_websocket_handler`` does."""
@@ -92,10 +101,15 @@ class Lane:
         self._socket.check_ping_timeout = self._check_ping_timeout
         writer = asyncio.create_task(self._write_packets(), name="selam-engineio-writer")
         self._watch()
+        early = self._websocket.early
+        if early is not None:
+            early.take = self._take
         try:
             await self._read()
         finally:
             self._open = False
+            if early is not None:
+                early.take = None
             del self._socket.check_ping_timeout
             if self._timer is not None:
                 self._timer.cancel()
@@ -116,7 +130,7 @@ class Lane:
             and not socket.closing
             and not self._websocket.closed
             and not transport.is_closing()
-            and transport.get_write_buffer_size() <= _MOST_BUFFERED
+            and transport.get_write_buffer_size() + self._corked_bytes <= _MOST_BUFFERED
         )
 
     def write(self, message: bytes) -> None:
@@ -128,30 +142,59 @@ class Lane:
             head = bytes((_TEXT_FRAME, 126, size >> 8, size & 0xFF))
         else:
             head = bytes((_TEXT_FRAME, 127)) + size.to_bytes(8, "big")
-        self._websocket.transport.write(head + message)
+        self._corked += (head, message)
+        self._corked_bytes += size
+        if len(self._corked) == 2:
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Hands over what was written in this turn of the loop: two chunks and their like are one packet."""
+        if self._corked:
+            written = b"".join(self._corked)
+            self._corked, self._corked_bytes = [], 0
+            if not self._websocket.transport.is_closing():
+                self._websocket.transport.write(written)
 
     # ------------------------------------------------------------ in
 
+    def _take(self, message: str) -> bool:
+        """Takes audio from the parser's hands; all else, and what comes in a flood, is for ``_read``."""
+        if not self._waiting or not message.startswith(self._prefix):
+            return False
+        now = self._loop.time()
+        if now - self._heard >= _APART_S:
+            self._in_a_row = 0
+        elif self._in_a_row >= _MESSAGES_IN_A_ROW:
+            return False
+        else:
+            self._in_a_row += 1
+        self._heard = now
+        return self._on_audio(self._sid, message)
+
     async def _read(self) -> None:
-        sid, prefix = self._socket.sid, self._prefix
-        in_a_row = 0
+        sid, prefix = self._sid, self._prefix
         while True:
             try:
+                self._waiting = True
                 message = await self._websocket.wait()
+                self._waiting = False
             except (OSError, RuntimeError):
                 return
-            now = self._loop.time()
-            # Between two messages that did not wait for the network no time passes.
-            in_a_row = in_a_row + 1 if now - self._heard < 0.001 else 0
-            self._heard = now
+            self._note()
             if len(message) > self._most:
                 return
             taken = isinstance(message, str) and message.startswith(prefix) and self._on_audio(sid, message)
             if not taken and not await self._receive(message):
                 return
-            if in_a_row >= _MESSAGES_IN_A_ROW:
-                in_a_row = 0
+            if self._in_a_row >= _MESSAGES_IN_A_ROW:
+                self._in_a_row = 0
                 await asyncio.sleep(0)
+
+    def _note(self) -> None:
+        """A message is there."""
+        now = self._loop.time()
+        self._in_a_row = self._in_a_row + 1 if now - self._heard < _APART_S else 0
+        self._heard = now
 
     async def _receive(self, message: str | bytes) -> bool:
         """The library's own way; false when the socket is closed."""
@@ -216,6 +259,8 @@ class Lane:
                 queue.task_done()
                 if waiting is None:
                     break
+                self.flush()
                 await self._websocket.send(waiting.encode())
                 self._sending = False
+        self.flush()
         await self._websocket.close()

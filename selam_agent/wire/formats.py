@@ -54,7 +54,7 @@ def parse_audio(data: object) -> AudioIn:
     fields = object_of(data, "audio_chunk")
     audio = fields.get("audio")
     if isinstance(audio, str):
-        if audio[:5].lower() == "data:":
+        if ":" in audio[:5] and audio[:5].lower() == "data:":
             # FileReader.readAsDataURL; a media type may have commas ("codecs=vp8,opus").
             _, named, encoded = audio.partition(";base64,")
             audio = encoded if named else audio
@@ -75,8 +75,8 @@ def parse_audio(data: object) -> AudioIn:
         )
     rate = fields.get("sample_rate")
     if rate is None:
-        rate = 8_000 if encoding in _G711 else 16_000
-    elif isinstance(rate, float) and rate.is_integer():
+        return AudioIn(audio, encoding, 8_000 if encoding in _G711 else 16_000)
+    if isinstance(rate, float) and rate.is_integer():
         rate = int(rate)
     if not isinstance(rate, int) or isinstance(rate, bool) or not MIN_RATE <= rate <= MAX_RATE:
         raise ValidationError(

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_EVENT_BYTES = EVENT.encode()
+_EVENT_BYTES, _EVENT_LENGTH = EVENT.encode(), len(EVENT)
 
 
 class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
@@ -211,10 +211,10 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         if connection is None or eio_sid in self._sio._binary_packet:
             return False
         try:
-            event, *args = orjson.loads(message[len(EVENT) :])
-        except orjson.JSONDecodeError:
+            _, data = orjson.loads(message[_EVENT_LENGTH:])
+        except ValueError:
             return False
-        connection.receive(event, tuple(args))
+        connection.hear(data)
         return True
 
     # ------------------------------------------------------------ for connections

@@ -60,11 +60,17 @@ class Connection:
             return  # refused, and about to be closed
         try:
             self._dispatch(event, args)
-        except SelamError as error:
-            self.outlet.refuse(error)
-        except Exception:
-            log.exception("handling an event of %s failed", self.sid)
-            self.outlet.refuse(SessionError("The server could not handle this event.", code="internal_error"))
+        except Exception as error:
+            self._refuse(error)
+
+    def hear(self, data: object) -> None:
+        """``receive`` for an ``audio_chunk`` with one argument: there is nothing to look up."""
+        if self.identity is None:
+            return
+        try:
+            self._audio_chunk(data)
+        except Exception as error:
+            self._refuse(error)
 
     def lost(self, *, left: bool) -> None:
         """The socket is gone. A client that ``left`` ends its session; else it may come back to it."""
@@ -75,6 +81,12 @@ class Connection:
             else:
                 session.detach(self._session_outlet)
         self.outlet.close()
+
+    def _refuse(self, error: Exception) -> None:
+        if not isinstance(error, SelamError):
+            log.error("handling an event of %s failed", self.sid, exc_info=error)
+            error = SessionError("The server could not handle this event.", code="internal_error")
+        self.outlet.refuse(error)
 
     def _dispatch(self, event: Any, args: tuple[Any, ...]) -> None:
         if event is MALFORMED:

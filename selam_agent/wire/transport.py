@@ -31,6 +31,7 @@ from engineio.async_drivers import aiohttp as driver
 from engineio.payload import Payload
 from socketio import packet
 
+from selam_agent.wire.early import EarlyQueue, EarlyWebSocket
 from selam_agent.wire.fast_path import Lane
 from selam_agent.wire.limits import Limits
 
@@ -110,8 +111,9 @@ class AgentWebSocket(driver.WebSocket):  # type: ignore[misc]
 
     async def __call__(self, environ: dict[str, Any]) -> web.WebSocketResponse:
         request: web.Request = environ["aiohttp.request"]
-        self._sock = web.WebSocketResponse(
-            max_msg_size=self.server.max_http_buffer_size, compress=False, timeout=1.0
+        engine: AgentEngine = self.server
+        self._sock = EarlyWebSocket(
+            max_msg_size=engine.max_http_buffer_size, timeout=1.0, early=engine.on_audio is not None
         )
         await self._sock.prepare(request)
         assert request.transport is not None
@@ -121,7 +123,6 @@ class AgentWebSocket(driver.WebSocket):  # type: ignore[misc]
         self.left = False
         self.environ = environ
         socket = self.handler.__self__
-        engine: AgentEngine = self.server
         self.lane: Lane | None = None
         if engine.on_audio is not None:
             self.lane = Lane(self, socket, prefix=_AUDIO, on_audio=engine.on_audio)
@@ -132,6 +133,11 @@ class AgentWebSocket(driver.WebSocket):  # type: ignore[misc]
             engine.websockets.pop(socket.sid, None)
             self.lane = None
         return self._sock
+
+    @property
+    def early(self) -> EarlyQueue | None:
+        """Where a message may be taken before anybody reads it."""
+        return self._sock.early
 
     @property
     def closed(self) -> bool:
@@ -157,6 +163,8 @@ class AgentWebSocket(driver.WebSocket):  # type: ignore[misc]
     async def end(self, grace_s: float) -> None:
         """Closes politely, then cuts the connection; a peer that does not read cannot delay it."""
         with contextlib.suppress(TimeoutError, OSError, RuntimeError):
+            if self.lane is not None:
+                self.lane.flush()
             async with asyncio.timeout(grace_s):
                 await self._sock.close()
         self.cut()
