@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ import orjson
 from selam_agent.errors import ValidationError
 from selam_agent.session.config import MAX_TEXT_INPUT
 from selam_agent.session.tools import MAX_RESULT
+from selam_agent.wire import base64_audio
 
 INPUT_FORMATS = ("pcm16", "pcmu", "pcma", "wav")
 MIN_RATE, MAX_RATE = 8_000, 48_000
@@ -59,8 +59,8 @@ def parse_audio(data: object) -> AudioIn:
             _, named, encoded = audio.partition(";base64,")
             audio = encoded if named else audio
         try:
-            audio = binascii.a2b_base64(audio, strict_mode=True)
-        except (binascii.Error, ValueError):
+            audio = base64_audio.decoded(audio)
+        except ValueError:
             raise ValidationError("audio is not base64", code="invalid_base64") from None
     elif not isinstance(audio, bytes):
         raise ValidationError(

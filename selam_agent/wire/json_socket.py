@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import logging
 from collections import deque
@@ -14,6 +13,7 @@ import orjson
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from selam_agent.metrics import SLOW_CLIENTS, Metrics
+from selam_agent.wire import base64_audio
 from selam_agent.wire.limits import Limits
 
 log = logging.getLogger(__name__)
@@ -114,5 +114,5 @@ class JsonSocket:
 
 def _text(value: object) -> str:
     if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
+        return base64_audio.encoded(value).decode("ascii")
     raise TypeError(type(value).__name__)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,6 +20,7 @@ from selam_agent.events import (
     ToolCall,
     VoiceChanged,
 )
+from selam_agent.wire import base64_audio
 
 
 def payload(event: Event, *, binary: bool = False) -> dict[str, Any]:
@@ -42,7 +41,7 @@ def encoded(event: Event, prefix: bytes = b"") -> bytes:
     if isinstance(event, AudioChunk):
         # Base64 needs no escaping: the audio, which is nearly all of it, goes past the encoder.
         about = orjson.dumps(_about_audio(event))
-        audio = b2a_base64(event.audio, newline=False)
+        audio = base64_audio.encoded(event.audio)
         return b"".join((prefix, b'["audio_chunk",{"audio":"', audio, b'",', about[1:], b"]"))
     return prefix + orjson.dumps([event.name, payload(event)])
 
@@ -56,7 +55,7 @@ def weight(event: Event) -> tuple[int, float]:
 
 
 def _audio_chunk(event: AudioChunk, *, binary: bool) -> dict[str, Any]:
-    audio = event.audio if binary else base64.b64encode(event.audio).decode("ascii")
+    audio = event.audio if binary else base64_audio.encoded(event.audio).decode("ascii")
     return {"audio": audio, **_about_audio(event)}
 
 

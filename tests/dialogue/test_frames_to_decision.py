@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from selam_agent.dialogue.completeness import Ending
 from selam_agent.dialogue.decisions import FRAME_MS, Commit, Decision, Listen, SpeechStarted, TurnSettings
 from selam_agent.dialogue.interruption import Verdict
+from selam_agent.dialogue.onset import ONSET_VOICED, ONSET_WINDOW
 from selam_agent.dialogue.turns import MOST_FRAMES, TurnTaker
 
 SETTINGS = st.builds(
@@ -56,14 +57,17 @@ class Line:
     def frame(self, kind: str) -> None:
         self.waiting += 1
         made = self.feed(kind)
-        telling = [each for each in made if not self.begins_over_agent(each)]
+        telling = [each for each in made if not self.begins(each)]
         assert not telling or self.waiting == self.bound, (made, self.waiting, self.bound)
         if self.waiting == self.bound:
             self.look()
 
-    def begins_over_agent(self, made: Decision) -> bool:
-        """A sound that is no turn yet: nobody is told of it."""
-        return isinstance(made, SpeechStarted) and self.turns.open_speech is None
+    def begins(self, made: Decision) -> bool:
+        """A sound that is no turn yet, of which nobody is told, or a turn out of silence, a little late."""
+        late = self.bound - self.waiting
+        return isinstance(made, SpeechStarted) and (
+            self.turns.open_speech is None or (self.bound == ONSET_WINDOW and late * FRAME_MS <= 40)
+        )
 
     def look(self) -> None:
         self.waiting, self.bound = 0, self.turns.frames_to_decision
@@ -136,9 +140,9 @@ def bounds(turns: TurnTaker, kind: str, frames: int) -> list[int]:
     ("settings", "agent", "story"),
     [
         # Three voiced frames are an onset; a caller who speaks on decides nothing.
-        (TurnSettings(), False, [("silent", [3, 3, 3, 3]), ("voiced", [3, 2, 1, 10, 10])]),
+        (TurnSettings(), False, [("silent", [5, 5, 5, 5]), ("voiced", [5, 2, 1, 10, 10])]),
         # 200 ms of silence ask for a guess, 800 end the turn.
-        (TurnSettings(), False, [("voiced", [3] + [2, 1] + [10] * 3), ("silent", list(range(10, 0, -1)))]),
+        (TurnSettings(), False, [("voiced", [5] + [2, 1] + [10] * 3), ("silent", list(range(10, 0, -1)))]),
         # By energy twelve voiced frames stop the agent; a gap of two before them is bridged.
         (
             TurnSettings(interruption="energy"),
@@ -175,5 +179,8 @@ def test_a_turn_fed_in_batches_is_the_same_turn() -> None:
             waiting = 0
         return made
 
-    assert run(1) == run(MOST_FRAMES)
+    (_, begun), ended = run(1)
     assert [kind for kind, _ in run(1)] == [SpeechStarted, Commit]
+    # That it began is told 40 ms later at most, and 20 and 0 when it begins a frame or two later.
+    late = begun + ONSET_WINDOW - ONSET_VOICED
+    assert run(MOST_FRAMES) == [(SpeechStarted, late), ended]

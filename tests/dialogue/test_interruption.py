@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from types import FrameType
 
 import pytest
 from hypothesis import given
@@ -271,10 +272,13 @@ def calls(words: int) -> int:
     text, said = (" ".join(f"{word}{i % 40}" for i in range(words)) for word in ("worde", "wordf"))
     made = 0
 
-    def count(_frame: object, event: str, _about: object) -> None:
+    def count(frame: FrameType, event: str, _about: object) -> None:
         nonlocal made
-        made += event in ("call", "c_call")
+        # Hypothesis watches the garbage collector.
+        made += event in ("call", "c_call") and "selam_agent" in frame.f_code.co_filename
 
+    # Once before, for the caches.
+    verdict("en", text, said=said)
     sys.setprofile(count)
     try:
         verdict("en", text, said=said)
@@ -284,5 +288,4 @@ def calls(words: int) -> int:
 
 
 def test_rambling_costs_little() -> None:
-    verdict("en", "and so on", said="and so forth")
-    assert calls(4000) == calls(1000) < 1.5 * calls(100)
+    assert 0 < calls(4000) == calls(1000) < 1.5 * calls(100)

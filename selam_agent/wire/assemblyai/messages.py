@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,6 +10,7 @@ import orjson
 
 from selam_agent.session.config import MAX_TEXT_INPUT
 from selam_agent.session.tools import MAX_RESULT, result_text
+from selam_agent.wire import base64_audio
 from selam_agent.wire.assemblyai.errors import ProtocolError
 
 _MAX_ID = 128
@@ -50,8 +50,8 @@ def audio_of(message: Mapping[str, Any]) -> bytes:
     if not isinstance(audio, str):
         raise misshapen("input.audio")
     try:
-        return binascii.a2b_base64(audio, strict_mode=True)
-    except (binascii.Error, ValueError):
+        return base64_audio.decoded(audio)
+    except ValueError:
         raise ProtocolError("invalid_audio", "Invalid audio data", stays=True) from None
 
 

@@ -8,7 +8,6 @@ is known to a piece.
 from __future__ import annotations
 
 import asyncio
-import binascii
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -18,6 +17,7 @@ import orjson
 from selam_agent import events
 from selam_agent.errors import SelamError
 from selam_agent.session.session import Session
+from selam_agent.wire import base64_audio
 from selam_agent.wire.json_socket import JsonSocket
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Call:
                 self.over()
         except SelamError as error:
             self._complain(error.message)
-        except (orjson.JSONDecodeError, binascii.Error, LookupError, TypeError, ValueError) as error:
+        except (orjson.JSONDecodeError, LookupError, TypeError, ValueError) as error:
             self._complain(f"not a Media Streams message: {error!r}")
 
     def over(self) -> None:
@@ -95,7 +95,7 @@ class Call:
     def _media(self, media: Mapping[str, Any]) -> None:
         if self._session is None or media.get("track", "inbound") != "inbound":
             return
-        audio = binascii.a2b_base64(media["payload"], strict_mode=True)
+        audio = base64_audio.decoded(media["payload"])
         self._session.hear(audio, format="pcmu", sample_rate=8_000)
 
     def _mark(self, name: str) -> None:
