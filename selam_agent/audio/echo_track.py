@@ -93,7 +93,7 @@ class _Piece:
 
 
 class SentTrack:
-    """The last 8 s, as the pieces that were sent: at most 256 kB, and nothing while the agent is silent.
+    """The last 8 s, as the pieces that were sent: at most 256 kB once made, none while the agent is silent.
 
     Positions are samples at 16 kHz; what is unknown is silence.
     """

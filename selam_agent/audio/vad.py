@@ -205,10 +205,10 @@ class VoiceGate:
                 levels[number] = level
             if self._denoise == "all":
                 frames = suppressed
-        speech = dict.fromkeys(range(len(raw)), False)
+        speech = [False] * len(raw)
         for number, frame in zip(awake, clean, strict=True):
             speech[number] = self._vad.is_speech(frame, SAMPLE_RATE)
-        return Heard(frames, list(map(self._verdict, raw, levels, speech.values())))
+        return Heard(frames, list(map(self._verdict, raw, levels, speech)))
 
     def _verdict(self, rms: float, level: float, speech: bool) -> FrameVerdict:
         floor = self._floor.update(level)

@@ -99,8 +99,9 @@ class TurnTaker:
             if self._open.guessed:
                 bound = min(bound, self._onset.frames_missing)
         elif self._over_agent.audible and self._reopenable is None:
-            over = self._onset.frames_missing + self.settings.sound_over_ms // FRAME_MS
-            bound = min(bound, over)
+            # A sound that begins now is told of when it is over.
+            ends_in = self._onset.frames_missing + self.settings.sound_over_ms // FRAME_MS
+            bound = min(bound, ends_in)
         elif self._onset.any_voiced or self._reopenable is not None:
             bound = min(bound, self._onset.frames_missing)
         else:

@@ -124,7 +124,10 @@ class Ears:
         self._received_s += seconds
 
     def _ahead_s(self, samples: int, arrived: float) -> float:
-        """How far ahead of real time the stream is with so many more that arrived at this time (s)."""
+        """How far ahead of real time the stream is with so many more that arrived at this time (s).
+
+        The first of them begin it.
+        """
         if self._stream_begun is None:
             self._stream_begun = arrived
         return self._received_s + samples / SAMPLE_RATE - (arrived - self._stream_begun)
@@ -152,14 +155,11 @@ class Ears:
             self._next_ms += len(part) * FRAME_MS
             verdicts = heard.frames
             self._loudest = max(self._loudest, *[each.rms for each in verdicts])
-            if suspect is None:
-                told = [(e.voiced, e.fading, at) for e, at in zip(verdicts, arrivals[first:], strict=False)]
-            else:
-                mine = (~suspect).tolist()
-                told = [
-                    (e.voiced and m, e.fading and m, at)
-                    for e, m, at in zip(verdicts, mine, arrivals[first:], strict=False)
-                ]
+            mine = [True] * len(verdicts) if suspect is None else (~suspect).tolist()
+            told = [
+                (each.voiced and own, each.fading and own, arrived)
+                for each, own, arrived in zip(verdicts, mine, arrivals[first:], strict=False)
+            ]
             self._any_voiced = self._any_voiced or any(voiced for voiced, _, _ in told)
             yield told
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any, Final
 
 from aiohttp import WSMsgType, web
 from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.http import WebSocketReader
+
+from selam_agent.wire.releases import is_one_of
 
 # Minor releases of aiohttp.
 TESTED: Final = ("3.14",)
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 def is_tested() -> bool:
     """Whether the installed release of aiohttp is one that this module knows."""
-    return ".".join(version("aiohttp").split(".")[:2]) in TESTED
+    return is_one_of("aiohttp", TESTED)
 
 
 class EarlyQueue(WebSocketDataQueue):
@@ -50,20 +51,20 @@ class EarlyQueue(WebSocketDataQueue):
 
 
 class EarlyWebSocket(web.WebSocketResponse):
-    """A WebSocket without compression, with an ``early`` queue where one is wanted and there may be one."""
+    """A WebSocket without compression, with an ``early`` queue where one is wanted: only if ``is_tested``."""
 
     early: EarlyQueue | None = None
 
     def __init__(self, *, max_msg_size: int, timeout: float, early: bool) -> None:
         super().__init__(max_msg_size=max_msg_size, timeout=timeout, compress=False)
         self._most = max_msg_size
-        self._may_have_early = early and is_tested()
+        self._wants_early = early
 
     def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: Any) -> None:
         # Bytes that came with the request are in the parser by then.
         begun = bool(request.protocol._message_tail)
         super()._post_start(request, protocol, writer)
-        if begun or not self._may_have_early:
+        if begun or not self._wants_early:
             return
         assert self._loop is not None
         self.early = EarlyQueue(request.protocol, _LIMIT, loop=self._loop)

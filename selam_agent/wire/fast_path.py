@@ -17,10 +17,11 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from engineio import exceptions, packet
+
+from selam_agent.wire.releases import is_one_of
 
 if TYPE_CHECKING:
     from engineio.async_socket import AsyncSocket
@@ -46,8 +47,7 @@ log = logging.getLogger(__name__)
 
 def is_tested(installed: str | None = None) -> bool:
     """Whether the fast path knows this release of python-engineio; by default the installed one."""
-    release = installed or version("python-engineio")
-    return ".".join(release.split(".")[:2]) in TESTED
+    return is_one_of("python-engineio", TESTED, installed)
 
 
 class Lane:
@@ -159,16 +159,9 @@ class Lane:
 
     def _take(self, message: str) -> bool:
         """Takes audio from the parser's hands; all else, and what comes in a flood, is for ``_read``."""
-        if not self._waiting or not message.startswith(self._prefix):
+        if not self._waiting or self._in_a_row >= _MESSAGES_IN_A_ROW or not message.startswith(self._prefix):
             return False
-        now = self._loop.time()
-        if now - self._heard >= _APART_S:
-            self._in_a_row = 0
-        elif self._in_a_row >= _MESSAGES_IN_A_ROW:
-            return False
-        else:
-            self._in_a_row += 1
-        self._heard = now
+        self._note()
         return self._on_audio(self._sid, message)
 
     async def _read(self) -> None:

@@ -54,7 +54,7 @@ def parse_audio(data: object) -> AudioIn:
     fields = object_of(data, "audio_chunk")
     audio = fields.get("audio")
     if isinstance(audio, str):
-        if ":" in audio[:5] and audio[:5].lower() == "data:":
+        if audio[:5].lower() == "data:":
             # FileReader.readAsDataURL; a media type may have commas ("codecs=vp8,opus").
             _, named, encoded = audio.partition(";base64,")
             audio = encoded if named else audio

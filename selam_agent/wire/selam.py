@@ -20,7 +20,7 @@ from selam_agent.errors import AuthorizationError, SelamError, SessionError, Val
 from selam_agent.events import Event
 from selam_agent.metrics import Metrics
 from selam_agent.store import KeyStore
-from selam_agent.wire import auth
+from selam_agent.wire import auth, early
 from selam_agent.wire.fast_path import is_tested
 from selam_agent.wire.limits import Limits
 from selam_agent.wire.selam_connection import Connection
@@ -69,6 +69,7 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         self._watch_engine()
         if fast_path and is_tested():
             sio.eio.on_audio = self._on_audio
+            sio.eio.takes_early = early.is_tested()
         elif fast_path:
             log.info(
                 "this release of python-engineio is not known to the fast path: the library's own is used"

@@ -113,7 +113,7 @@ class AgentWebSocket(driver.WebSocket):  # type: ignore[misc]
         request: web.Request = environ["aiohttp.request"]
         engine: AgentEngine = self.server
         self._sock = EarlyWebSocket(
-            max_msg_size=engine.max_http_buffer_size, timeout=1.0, early=engine.on_audio is not None
+            max_msg_size=engine.max_http_buffer_size, timeout=1.0, early=engine.takes_early
         )
         await self._sock.prepare(request)
         assert request.transport is not None
@@ -196,6 +196,8 @@ class AgentEngine(engineio.AsyncServer):  # type: ignore[misc]
         self.websockets: dict[str, AgentWebSocket] = {}
         # Takes audio messages as they come (socket id, message); None: every message goes the library's way.
         self.on_audio: Callable[[str, str], bool] | None = None
+        # With ``on_audio``: already while the frames are parsed.
+        self.takes_early = False
         self._tasks: dict[asyncio.Task[Any], str | None] = {}
         self._async: dict[str, Any] = {**self._async, "websocket": AgentWebSocket}
 
