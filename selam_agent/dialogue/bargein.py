@@ -154,7 +154,9 @@ class BargeIn:
 
     def frames_to(self, voiced_ms: int) -> int:
         """At least so many more frames come before there is so much voiced speech in this run."""
-        return math.ceil((voiced_ms - self._voiced_ms - _BRIDGED_MS) / FRAME_MS)
+        # Only a stop that has begun can be bridged by a frame that comes: what follows it counts itself.
+        bridged_ms = 0 if self._last_voiced_ms is None else _BRIDGED_MS
+        return math.ceil((voiced_ms - self._voiced_ms - bridged_ms) / FRAME_MS)
 
     def frame(
         self, voiced: bool, at_ms: int, *, speech: bool = True, trusted: bool = True, may_hold: bool = True
