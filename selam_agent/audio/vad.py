@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
@@ -67,6 +68,8 @@ class Heard:
 
     audio: Pcm16
     frames: list[FrameVerdict]
+    # None of them is voiced, and none the end of a word.
+    silent: bool
 
     @property
     def voiced(self) -> NDArray[np.bool_]:
@@ -116,18 +119,21 @@ class FloorTracker:
         self._current = float("inf")
         self._filled = 0
 
-    def update(self, level: float) -> float:
-        """Takes a frame's RMS, returns the floor, both in int16 units."""
-        recent = self._recent
-        recent.append(level)
-        if len(recent) == self.SMOOTHING_FRAMES:
-            self._current = min(self._current, sum(recent) / self.SMOOTHING_FRAMES)
-        self._filled += 1
-        if self._filled == self.BLOCK_FRAMES:
-            self._blocks.append(max(self._current, self.LOWEST))
-            self._least = min(self._blocks)
-            self._current, self._filled = float("inf"), 0
-        return max(self.LOWEST, min(self._current, self._least))
+    def follow(self, levels: Sequence[float]) -> list[float]:
+        """Takes the RMS of frames, returns the floor at each, all in int16 units."""
+        recent, lowest = self._recent, self.LOWEST
+        floors = []
+        for level in levels:
+            recent.append(level)
+            if len(recent) == self.SMOOTHING_FRAMES:
+                self._current = min(self._current, sum(recent) / self.SMOOTHING_FRAMES)
+            self._filled += 1
+            if self._filled == self.BLOCK_FRAMES:
+                self._blocks.append(max(self._current, lowest))
+                self._least = min(self._blocks)
+                self._current, self._filled = float("inf"), 0
+            floors.append(max(lowest, min(self._current, self._least)))
+        return floors
 
 
 class VoiceGate:
@@ -192,13 +198,15 @@ class VoiceGate:
         """int16 [n, 320] at 16 kHz, n ≥ 0 → the verdict on each."""
         frames = np.ascontiguousarray(frames)
         raw = _rms(frames)
-        awake = [number for number, rms in enumerate(raw) if not self._rests(rms)]
-        data = frames.tobytes() if awake else b""
-        clean = [data[number * _FRAME_BYTES : (number + 1) * _FRAME_BYTES] for number in awake]
+        awake = self._awake(raw)
         levels = [rms * _LEFT for rms in raw]
+        if not awake:
+            return Heard(frames, self._at_rest(raw, levels), silent=True)
+        data = frames.tobytes()
+        clean = [data[number * _FRAME_BYTES : (number + 1) * _FRAME_BYTES] for number in awake]
         if self._suppressor is None:
             levels = raw
-        elif awake:
+        else:
             clean = [self._suppress(frame) for frame in clean]
             suppressed = np.frombuffer(b"".join(clean), np.int16).reshape(-1, FRAME_SAMPLES)
             for number, level in zip(awake, _rms(suppressed), strict=True):
@@ -208,10 +216,30 @@ class VoiceGate:
         speech = [False] * len(raw)
         for number, frame in zip(awake, clean, strict=True):
             speech[number] = self._vad.is_speech(frame, SAMPLE_RATE)
-        return Heard(frames, list(map(self._verdict, raw, levels, speech)))
+        verdicts = list(map(self._verdict, raw, levels, self._floor.follow(levels), speech))
+        return Heard(frames, verdicts, silent=not any(each.voiced or each.fading for each in verdicts))
 
-    def _verdict(self, rms: float, level: float, speech: bool) -> FrameVerdict:
-        floor = self._floor.update(level)
+    def _awake(self, raw: Sequence[float]) -> list[int]:
+        """The frames that need a closer look: none that is so quiet, and was so before, as nobody speaks."""
+        if self._denoise != "vad":
+            return list(range(len(raw)))
+        awake, quiet_for, quiet = [], self._quiet_for, self._quiet
+        for number, rms in enumerate(raw):
+            quiet_for = quiet_for + 1 if rms < quiet else 0
+            if quiet_for <= _RESTS_AFTER:
+                awake.append(number)
+        self._quiet_for = quiet_for
+        return awake
+
+    def _at_rest(self, raw: Sequence[float], levels: Sequence[float]) -> list[FrameVerdict]:
+        """As ``_verdict`` where no frame is awake: the last word has faded long ago."""
+        self._gap_frames += len(raw)
+        if self._gap_frames > _RUN_GAP_FRAMES:
+            self._quiet_frames = self._voiced_frames = 0
+        floors = self._floor.follow(levels)
+        return [FrameVerdict(False, False, *about) for about in zip(raw, levels, floors, strict=True)]
+
+    def _verdict(self, rms: float, level: float, floor: float, speech: bool) -> FrameVerdict:
         voiced = quiet = False
         if speech:
             loud = rms >= self._threshold
@@ -219,14 +247,6 @@ class VoiceGate:
             quiet = not loud and level >= _QUIET_SPEECH_OVER_FLOOR * floor
         self._follow_quiet(voiced, quiet)
         return FrameVerdict(voiced, self._fades(voiced, level, floor), rms, level, floor)
-
-    def _rests(self, rms: float) -> bool:
-        """Whether this frame is so quiet, and those before it were, that nobody needs to look closer."""
-        if rms >= self._quiet:
-            self._quiet_for = 0
-            return False
-        self._quiet_for += 1
-        return self._quiet_for > _RESTS_AFTER and self._denoise == "vad"
 
     def _fades(self, voiced: bool, level: float, floor: float) -> bool:
         if voiced:

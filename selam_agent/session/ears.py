@@ -9,9 +9,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from selam_agent.audio.containers import InputDecoder, sniff
 from selam_agent.audio.frames import FRAME_SAMPLES, Framer
+from selam_agent.audio.vad import Heard as Verdicts
 from selam_agent.audio.vad import VoiceGate
 from selam_agent.dialogue.decisions import FRAME_MS
 from selam_agent.errors import AudioError
@@ -134,8 +136,10 @@ class Ears:
 
     def listen(
         self, pcm: Pcm16, pieces: Sequence[tuple[int, float]]
-    ) -> Iterator[list[tuple[bool, bool, float]]]:
-        """Yields of each frame whether it is voiced, or a word's fading end, and when it had arrived (ms).
+    ) -> Iterator[tuple[list[float], list[tuple[bool, bool]] | None]]:
+        """Yields when each frame had arrived (ms), and of each whether it is voiced, or a word's fading end.
+
+        None instead: not one of them is either.
 
         Args:
             pcm: int16 [n] at 16 kHz.
@@ -153,15 +157,19 @@ class Ears:
             heard = self._gate.feed(clean)
             self._kept.append((self._next_ms, heard.audio))
             self._next_ms += len(part) * FRAME_MS
-            verdicts = heard.frames
-            self._loudest = max(self._loudest, *[each.rms for each in verdicts])
-            mine = [True] * len(verdicts) if suspect is None else (~suspect).tolist()
+            self._loudest = max(self._loudest, *[each.rms for each in heard.frames])
+            yield arrivals[first : first + size], None if heard.silent else self._told(heard, suspect)
+
+    def _told(self, heard: Verdicts, suspect: NDArray[np.bool_] | None) -> list[tuple[bool, bool]]:
+        """What is an echo is neither voiced nor fading."""
+        told = [(each.voiced, each.fading) for each in heard.frames]
+        if suspect is not None:
             told = [
-                (each.voiced and own, each.fading and own, arrived)
-                for each, own, arrived in zip(verdicts, mine, arrivals[first:], strict=False)
+                (voiced and not echo, fading and not echo)
+                for (voiced, fading), echo in zip(told, suspect.tolist(), strict=True)
             ]
-            self._any_voiced = self._any_voiced or any(voiced for voiced, _, _ in told)
-            yield told
+        self._any_voiced = self._any_voiced or any(voiced for voiced, _ in told)
+        return told
 
     def _arrivals(self, pieces: Sequence[tuple[int, float]]) -> list[float]:
         """When the last sample of each frame that is whole by now arrived."""

@@ -118,16 +118,14 @@ class Listening:
     async def _listen(self, pcm: Pcm16, pieces: Sequence[tuple[int, float]]) -> None:
         turns = self.turns
         turns.known.recorder = self._ears.recorder
-        for number, heard in enumerate(self._ears.listen(pcm, pieces)):
+        for number, (arrivals, sounds) in enumerate(self._ears.listen(pcm, pieces)):
             if number:
                 # Long audio is worked through in slices; other sessions go in between.
                 await asyncio.sleep(0)
             turns.known.trusted = self._room.trusted
             turns.known.echo_suspected = self._room.suspected
-            for voiced, fading, arrived in self._sounds(heard):
-                if made := turns.frame(voiced, arrived, fading=fading):
-                    self.act(made)
-            self._mind_speech()
+            if sounds is not None or not turns.silence(arrivals):
+                self._feed(arrivals, sounds or [(False, False)] * len(arrivals))
             self._ears.forget_before(turns.keep_from_ms)
         arrived = pieces[-1][1]
         self._taping.at(arrived)
@@ -136,11 +134,12 @@ class Listening:
         self._warn_if_quiet()
         self._tell_level(arrived / 1000)
 
-    def _sounds(self, heard: list[tuple[bool, bool, float]]) -> list[tuple[bool, bool, float]]:
-        """The frames that the turn-taker must hear one by one: none, while nobody speaks."""
-        if not heard or any(voiced or fading for voiced, fading, _ in heard):
-            return heard
-        return [] if self.turns.silence([arrived for _, _, arrived in heard]) else heard
+    def _feed(self, arrivals: list[float], sounds: list[tuple[bool, bool]]) -> None:
+        """Tells the turn-taker frame by frame."""
+        for arrived, (voiced, fading) in zip(arrivals, sounds, strict=True):
+            if made := self.turns.frame(voiced, arrived, fading=fading):
+                self.act(made)
+        self._mind_speech()
 
     async def _decode(self, message: Heard) -> Pcm16:
         audio = (message.data, message.format, message.sample_rate)

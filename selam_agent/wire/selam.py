@@ -12,7 +12,6 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import socketio
 
 from selam_agent import metrics
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_EVENT_BYTES, _EVENT_LENGTH = EVENT.encode(), len(EVENT)
+_EVENT_BYTES = EVENT.encode()
 
 
 class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
@@ -211,12 +210,7 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         # An event whose attachment has not come yet makes the next message a fault.
         if connection is None or eio_sid in self._sio._binary_packet:
             return False
-        try:
-            _, data = orjson.loads(message[_EVENT_LENGTH:])
-        except ValueError:
-            return False
-        connection.hear(data)
-        return True
+        return connection.hear(message)
 
     # ------------------------------------------------------------ for connections
 

@@ -6,8 +6,11 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+import orjson
+
 from selam_agent.errors import SelamError, SessionError, ValidationError
 from selam_agent.events import Connected
+from selam_agent.wire.audio_packets import AudioPackets
 from selam_agent.wire.formats import (
     parse_audio,
     parse_control,
@@ -17,7 +20,7 @@ from selam_agent.wire.formats import (
 )
 from selam_agent.wire.selam_outlet import ConnectionOutlet, SessionOutlet
 from selam_agent.wire.tokens import Identity
-from selam_agent.wire.transport import MALFORMED
+from selam_agent.wire.transport import EVENT, MALFORMED
 from selam_agent.wire.wishes import parse_update
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ class Connection:
         self._session_outlet: SessionOutlet | None = None
         self._session_over = False
         self._door = door
+        self._packets = AudioPackets()
         self.outlet = door.outlet_for(sid, eio_sid)
 
     def accept(self, identity: Identity, voice: str, next_token: str | None) -> None:
@@ -63,14 +67,25 @@ class Connection:
         except Exception as error:
             self._refuse(error)
 
-    def hear(self, data: object) -> None:
-        """``receive`` for an ``audio_chunk`` with one argument: there is nothing to look up."""
+    def hear(self, packet: str) -> bool:
+        """``receive`` for the text of an ``audio_chunk``; false when it is something else after all."""
+        audio = self._packets.read(packet)
+        if audio is None:
+            try:
+                _, data = orjson.loads(packet[len(EVENT) :])
+            except ValueError:
+                return False
         if self.identity is None:
-            return
+            return True
         try:
-            self._audio_chunk(data)
+            session = self._running()
+            if audio is None:
+                audio = parse_audio(data)
+                self._packets.learn(packet, data["audio"], audio)
+            session.hear(audio.data, format=audio.format, sample_rate=audio.sample_rate)
         except Exception as error:
             self._refuse(error)
+        return True
 
     def lost(self, *, left: bool) -> None:
         """The socket is gone. A client that ``left`` ends its session; else it may come back to it."""

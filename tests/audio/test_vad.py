@@ -208,15 +208,10 @@ def test_no_frames() -> None:
 
 def test_the_floor_falls_at_once_and_rises_late() -> None:
     floor = FloorTracker()
-    first_s = [floor.update(1000) for _ in range(50)]
-    assert max(first_s) == FloorTracker.LOWEST
-    for _ in range(200):
-        learnt = floor.update(1000)
-    assert learnt == pytest.approx(1000)
-    for _ in range(3):
-        fallen = floor.update(100)
-    assert fallen == pytest.approx(100)
-    assert max(floor.update(1000) for _ in range(100)) == pytest.approx(100)
+    assert max(floor.follow([1000] * 50)) == FloorTracker.LOWEST
+    assert floor.follow([1000] * 200)[-1] == pytest.approx(1000)
+    assert floor.follow([100] * 3)[-1] == pytest.approx(100)
+    assert max(floor.follow([1000] * 100)) == pytest.approx(100)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
