@@ -8,7 +8,6 @@ floor *of the suppressed signal* (on the raw signal only 10 % of speech at 5 dB 
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,13 +28,13 @@ _NOISE_LEVEL: Final = 2
 _BLOCK_BYTES: Final = SAMPLE_RATE // 100 * 2
 _FRAME_BYTES: Final = FRAME_SAMPLES * 2
 
-# A line that has been this quiet (RMS of the raw frame; −50 dBFS, and a sixth of the threshold) for half a
-# second needs no suppression: what level 2 leaves of steady noise is a quarter, after a second and for ever
+# A line that has been this quiet (RMS of the raw frame; −50 dBFS, and a sixth of the threshold) for 420 ms
+# needs no suppression: what level 2 leaves of steady noise is a quarter, after a second and for ever
 # (white 0.25, pink 0.18; ``tests/audio/test_vad.py``), and speech wakes it long before it is loud enough.
 # The first frame after a rest may be missed, so that is longer than complete words are waited after (400 ms).
 _QUIET: Final = 104.0
 _QUIET_SHARE: Final = 1 / 6
-_RESTS_AFTER: Final = 500 // FRAME_MS
+_RESTS_AFTER: Final = 420 // FRAME_MS
 _LEFT: Final = 0.25
 
 _VOICED_OVER_FLOOR: Final = 3.0
@@ -68,6 +67,8 @@ class Heard:
 
     audio: Pcm16
     frames: list[FrameVerdict]
+    # The highest RMS of a raw frame; 0 without frames.
+    loudest: float
     # None of them is voiced, and none the end of a word.
     silent: bool
 
@@ -121,18 +122,20 @@ class FloorTracker:
 
     def follow(self, levels: Sequence[float]) -> list[float]:
         """Takes the RMS of frames, returns the floor at each, all in int16 units."""
-        recent, lowest = self._recent, self.LOWEST
+        recent, current, least = self._recent, self._current, self._least
         floors = []
         for level in levels:
             recent.append(level)
-            if len(recent) == self.SMOOTHING_FRAMES:
-                self._current = min(self._current, sum(recent) / self.SMOOTHING_FRAMES)
+            if len(recent) == self.SMOOTHING_FRAMES and (smooth := sum(recent) / len(recent)) < current:
+                current = smooth
             self._filled += 1
             if self._filled == self.BLOCK_FRAMES:
-                self._blocks.append(max(self._current, lowest))
-                self._least = min(self._blocks)
-                self._current, self._filled = float("inf"), 0
-            floors.append(max(lowest, min(self._current, self._least)))
+                self._blocks.append(max(current, self.LOWEST))
+                least = min(self._blocks)
+                current, self._filled = float("inf"), 0
+            # ``least`` is never below ``LOWEST``.
+            floors.append(least if current >= least else max(current, self.LOWEST))
+        self._current, self._least = current, least
         return floors
 
 
@@ -201,7 +204,7 @@ class VoiceGate:
         awake = self._awake(raw)
         levels = [rms * _LEFT for rms in raw]
         if not awake:
-            return Heard(frames, self._at_rest(raw, levels), silent=True)
+            return Heard(frames, self._at_rest(raw, levels), max(raw, default=0.0), silent=True)
         data = frames.tobytes()
         clean = [data[number * _FRAME_BYTES : (number + 1) * _FRAME_BYTES] for number in awake]
         if self._suppressor is None:
@@ -217,7 +220,8 @@ class VoiceGate:
         for number, frame in zip(awake, clean, strict=True):
             speech[number] = self._vad.is_speech(frame, SAMPLE_RATE)
         verdicts = list(map(self._verdict, raw, levels, self._floor.follow(levels), speech))
-        return Heard(frames, verdicts, silent=not any(each.voiced or each.fading for each in verdicts))
+        silent = not any(voiced or fading for voiced, fading, _, _, _ in verdicts)
+        return Heard(frames, verdicts, max(raw), silent)
 
     def _awake(self, raw: Sequence[float]) -> list[int]:
         """The frames that need a closer look: none that is so quiet, and was so before, as nobody speaks."""
@@ -279,4 +283,5 @@ class VoiceGate:
 def _rms(frames: Pcm16) -> list[float]:
     """Of each frame."""
     wide = frames.astype(np.float64)
-    return [math.sqrt(energy / FRAME_SAMPLES) for energy in np.vecdot(wide, wide).tolist()]
+    rms: list[float] = np.sqrt(np.vecdot(wide, wide) / FRAME_SAMPLES).tolist()
+    return rms

@@ -33,6 +33,7 @@ VERSION = 2
 
 # So many frames are written as one entry.
 _TOGETHER = 50
+_BITS = {(True, False): "1", (True, True): "1", (False, True): "~", (False, False): "0"}
 
 
 class TapedTurnTaker(TurnTaker):
@@ -52,12 +53,8 @@ class TapedTurnTaker(TurnTaker):
         write(["tape", VERSION, dataclasses.asdict(settings)])
 
     def frame(self, voiced: bool, arrived: float, *, fading: bool = False) -> list[Decision]:
-        self._put_known()
         arrived = _tenths(arrived)
-        self._arrived.append(arrived)
-        self._bits += "1" if voiced else "~" if fading else "0"
-        if len(self._bits) >= _TOGETHER:
-            self._flush_frames()
+        self._put_frames([arrived], _BITS[voiced, fading])
         made = super().frame(voiced, arrived, fading=fading)
         return self._decided(made) if made else made
 
@@ -65,11 +62,14 @@ class TapedTurnTaker(TurnTaker):
         arrived = [_tenths(at) for at in arrived]
         if not super().silence(arrived):
             return False
-        self._put_known()
-        self._arrived += arrived
-        self._bits += "0" * len(arrived)
-        if len(self._bits) >= _TOGETHER:
-            self._flush_frames()
+        self._put_frames(arrived, "0" * len(arrived))
+        return True
+
+    def goes_on(self, arrived: Sequence[float], sounds: Sequence[tuple[bool, bool]]) -> bool:
+        arrived = [_tenths(at) for at in arrived]
+        if not super().goes_on(arrived, sounds):
+            return False
+        self._put_frames(arrived, "".join([_BITS[sound] for sound in sounds]))
         return True
 
     def words(self, turn: int, revision: int, ending: Ending) -> list[Decision]:
@@ -115,6 +115,13 @@ class TapedTurnTaker(TurnTaker):
     def finish(self) -> None:
         """Writes what is still held."""
         self._flush_frames()
+
+    def _put_frames(self, arrived: Sequence[float], bits: str) -> None:
+        self._put_known()
+        self._arrived += arrived
+        self._bits += bits
+        if len(self._bits) >= _TOGETHER:
+            self._flush_frames()
 
     def _put_known(self) -> None:
         known, told = self.known, self._told

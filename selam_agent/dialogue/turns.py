@@ -178,6 +178,26 @@ class TurnTaker:
         self._over_agent.silence(sum(over_agent))
         return True
 
+    def goes_on(self, arrived: Sequence[float], sounds: Sequence[tuple[bool, bool]]) -> bool:
+        """Frames of the open turn, voiced or fading or neither; true when none of them could end it.
+
+        The same as ``frame`` for each; false where one of them could matter, and then nothing has happened.
+        """
+        utterance = self._open
+        if utterance is None or utterance.guessed or not utterance.counts or self._over_agent.audible:
+            return False
+        if len(arrived) >= self._patience.frames_to_end(utterance, self._audio_ms):
+            return False
+        for at, (voiced, fading) in zip(arrived, sounds, strict=True):
+            self._audio_ms += FRAME_MS
+            self._onset.add(voiced, False)
+            if voiced:
+                self._extend(utterance, FRAME_MS, at, False)
+            elif fading:
+                utterance.fade(self._audio_ms, at)
+        self._packets.last = arrived[-1]
+        return True
+
     def words(self, turn: int, revision: int, ending: Ending) -> list[Decision]:
         """The words of a guess are known, and how complete they sound. Stale ones are ignored."""
         utterance = self._open
@@ -255,7 +275,7 @@ class TurnTaker:
             return [self._close("silence")] if silence >= self.settings.sound_over_ms else []
         # A voiced frame or two may be the next word's beginning: a moment more decides it.
         resuming = utterance.guessed and self._onset.may_become_speech
-        if silence >= self._patience.wait_ms(utterance.likely_ending) and not resuming:
+        if silence and not resuming and silence >= self._patience.wait_ms(utterance.likely_ending):
             return [self._close("silence")]
         if self._audio_ms - utterance.start_ms >= self.settings.max_utterance_ms:
             return [self._close("max_utterance")]

@@ -157,12 +157,12 @@ class Ears:
             heard = self._gate.feed(clean)
             self._kept.append((self._next_ms, heard.audio))
             self._next_ms += len(part) * FRAME_MS
-            self._loudest = max(self._loudest, *[each.rms for each in heard.frames])
+            self._loudest = max(self._loudest, heard.loudest)
             yield arrivals[first : first + size], None if heard.silent else self._told(heard, suspect)
 
     def _told(self, heard: Verdicts, suspect: NDArray[np.bool_] | None) -> list[tuple[bool, bool]]:
         """What is an echo is neither voiced nor fading."""
-        told = [(each.voiced, each.fading) for each in heard.frames]
+        told = [(voiced, fading) for voiced, fading, _, _, _ in heard.frames]
         if suspect is not None:
             told = [
                 (voiced and not echo, fading and not echo)
@@ -173,8 +173,10 @@ class Ears:
 
     def _arrivals(self, pieces: Sequence[tuple[int, float]]) -> list[float]:
         """When the last sample of each frame that is whole by now arrived."""
-        arrivals: list[float] = []
         samples = self._framer.held
+        if not samples and all(count == FRAME_SAMPLES for count, _ in pieces):
+            return [arrived for _, arrived in pieces]
+        arrivals: list[float] = []
         for count, arrived in pieces:
             whole, samples = divmod(samples + count, FRAME_SAMPLES)
             arrivals += [arrived] * whole

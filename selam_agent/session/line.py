@@ -18,7 +18,8 @@ class Line:
 
     Args:
         signals, decisions: whether the client is told of these.
-        record: sees every event before the client does; must neither wait nor raise.
+        record: sees every event before the client does, but of each reply's audio only the first chunk;
+            must neither wait nor raise.
     """
 
     def __init__(
@@ -48,6 +49,12 @@ class Line:
             self._record(event)
 
     def send(self, event: events.Event) -> None:
+        if isinstance(event, events.AudioChunk):
+            if not event.index:
+                self.record(event)
+            if self._outlet is not None:
+                self._outlet.send(event)
+            return
         self.record(event)
         if isinstance(event, Signal) and not self._signals:
             return
@@ -55,7 +62,7 @@ class Line:
             return
         if self._outlet is not None:
             self._outlet.send(event)
-        elif not self._closed and not isinstance(event, events.AudioChunk):
+        elif not self._closed:
             self._kept.append(event)
 
     def cut(self) -> None:

@@ -34,6 +34,8 @@ from selam_agent.settings import Settings
 _LEVEL_EVERY_S = 0.1
 # Words that are shown while they are spoken are at most so much later for batches.
 _INTERIM_FRAMES = 5
+# Neither voiced nor fading.
+_SILENT = (False, False)
 
 
 class Listening:
@@ -125,17 +127,22 @@ class Listening:
             turns.known.trusted = self._room.trusted
             turns.known.echo_suspected = self._room.suspected
             if sounds is not None or not turns.silence(arrivals):
-                self._feed(arrivals, sounds or [(False, False)] * len(arrivals))
+                self._feed(arrivals, sounds or [_SILENT] * len(arrivals))
             self._ears.forget_before(turns.keep_from_ms)
         arrived = pieces[-1][1]
         self._taping.at(arrived)
-        self._ask_interim()
+        if self._config.interim:
+            self._ask_interim()
         self._mind_silence()
-        self._warn_if_quiet()
-        self._tell_level(arrived / 1000)
+        if not self._warned_quiet:
+            self._warn_if_quiet()
+        if self._config.input_level:
+            self._tell_level(arrived / 1000)
 
     def _feed(self, arrivals: list[float], sounds: list[tuple[bool, bool]]) -> None:
-        """Tells the turn-taker frame by frame."""
+        """Tells the turn-taker; frame by frame where one of them may decide something."""
+        if self.turns.goes_on(arrivals, sounds):
+            return
         for arrived, (voiced, fading) in zip(arrivals, sounds, strict=True):
             if made := self.turns.frame(voiced, arrived, fading=fading):
                 self.act(made)
@@ -251,7 +258,7 @@ class Listening:
     def _ask_interim(self) -> None:
         """Asks what was said so far, after each so much speech of a turn, if that costs nobody anything."""
         every_ms, speech = self._settings.turns.interim_ms, self.turns.open_speech
-        if not self._config.interim or not every_ms or speech is None:
+        if not every_ms or speech is None:
             return
         if speech.turn != self._interim_turn:
             self._interim_turn, self._interim_ms = speech.turn, 0
@@ -274,14 +281,14 @@ class Listening:
             self._replies.say(says["goodbye"], last="silence")
 
     def _tell_level(self, arrived: float) -> None:
-        if not self._config.input_level or arrived - self._level_told < _LEVEL_EVERY_S:
+        if arrived - self._level_told < _LEVEL_EVERY_S:
             return
         self._level_told = arrived
         rms, voiced = self._ears.take_level()
         self._emit(events.InputLevel(rms=round(rms, 1), gate=self._config.vad_threshold, voiced=voiced))
 
     def _warn_if_quiet(self) -> None:
-        if self._warned_quiet or self._ears.too_quiet_ms < self._settings.turns.too_quiet_ms:
+        if self._ears.too_quiet_ms < self._settings.turns.too_quiet_ms:
             return
         self._warned_quiet = True
         self._emit(

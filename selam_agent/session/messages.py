@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from selam_agent.dialogue.decisions import Listen
 from selam_agent.errors import SelamError
@@ -12,25 +12,27 @@ from selam_agent.ports import Outlet, Transcript
 from selam_agent.session.config import SessionConfig
 from selam_agent.session.speaker import Speaker
 
-
-class Heard(NamedTuple):
-    """Bytes from the client, with their arrival time in loop seconds. Made fifty times a second: a tuple."""
-
-    data: bytes
-    format: str
-    sample_rate: int
-    arrived: float
-
-    @property
-    def at_most_ms(self) -> float:
-        """How much raw audio it holds, when it is that; for a file, more than ever waits."""
-        samples = _SAMPLES_PER_BYTE.get(self.format)
-        return _FILE_MS if samples is None else len(self.data) * samples * 1000 / self.sample_rate
-
-
 # Finite, so that it can be taken off a sum.
 _FILE_MS = 60_000.0
 _SAMPLES_PER_BYTE = {"pcm16": 0.5, "pcmu": 1.0, "pcma": 1.0}
+
+
+class Heard:
+    """Bytes from the client, with their arrival time in loop seconds.
+
+    ``at_most_ms``: how much raw audio it holds, when it is that; for a file, more than ever waits.
+    """
+
+    # By hand: fifty are made each second, and a frozen dataclass sets its fields the long way round.
+    __slots__ = ("arrived", "at_most_ms", "data", "format", "sample_rate")
+
+    def __init__(self, data: bytes, format: str, sample_rate: int, arrived: float) -> None:
+        self.data = data
+        self.format = format
+        self.sample_rate = sample_rate
+        self.arrived = arrived
+        samples = _SAMPLES_PER_BYTE.get(format)
+        self.at_most_ms = _FILE_MS if samples is None else len(data) * samples * 1000 / sample_rate
 
 
 @dataclass(frozen=True, slots=True)

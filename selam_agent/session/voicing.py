@@ -134,15 +134,15 @@ class Voicing:
             self._source_rate = piece.sample_rate
             self._resampler = StreamResampler(piece.sample_rate, self._rate)
         pcm = self._resampler.feed(pcm)
-        loud = (pcm > _SILENCE) | (pcm < -_SILENCE)
-        if not loud.any():
+        loud = ((pcm > _SILENCE) | (pcm < -_SILENCE)).nonzero()[0]
+        if not len(loud):
             if self._samples:
                 self._pause = np.concatenate((self._pause, pcm))
             else:
                 self._trimmed += len(pcm)
             return pcm[:0]
-        first = 0 if self._samples else int(loud.argmax())
-        last = len(pcm) - int(loud[::-1].argmax())
+        first = 0 if self._samples else int(loud[0])
+        last = int(loud[-1]) + 1
         self._trimmed += first
         spoken = np.concatenate((self._pause, pcm[first:last])) if len(self._pause) else pcm[first:last]
         self._pause = pcm[last:]

@@ -20,10 +20,13 @@ class AudioPackets:
     def __init__(self) -> None:
         # No packet begins with this.
         self._before, self._after = "\0", "\0"
-        self._format, self._sample_rate = "", 0
+        self.format, self.sample_rate = "", 0
 
-    def read(self, packet: str) -> AudioIn | None:
-        """The audio of a packet like those before; None: this one must be parsed."""
+    def read(self, packet: str) -> bytes | None:
+        """The audio of a packet like those before; None: this one must be parsed.
+
+        It is of the ``format`` and the ``sample_rate`` (Hz) that were learned.
+        """
         before, after = self._before, self._after
         if not packet.startswith(before) or not packet.endswith(after):
             return None
@@ -32,7 +35,7 @@ class AudioPackets:
         except ValueError:
             return None
         # In something malformed the two may overlap.
-        return AudioIn(data, self._format, self._sample_rate) if data else None
+        return data or None
 
     def learn(self, packet: str, audio: object, meant: AudioIn) -> None:
         """What a packet meant whose payload has this ``audio``."""
@@ -43,4 +46,4 @@ class AudioPackets:
         # Where there is another way to read it, it is not learned.
         if not any(odd in each for odd in ("\\", _NAME) for each in (before, after)):
             self._before, self._after = before + _KEY, after
-            self._format, self._sample_rate = meant.format, meant.sample_rate
+            self.format, self.sample_rate = meant.format, meant.sample_rate

@@ -69,10 +69,11 @@ class Connection:
 
     def hear(self, packet: str) -> bool:
         """``receive`` for the text of an ``audio_chunk``; false when it is something else after all."""
-        audio = self._packets.read(packet)
-        if audio is None:
+        packets = self._packets
+        payload: Any = None
+        if (audio := packets.read(packet)) is None:
             try:
-                _, data = orjson.loads(packet[len(EVENT) :])
+                _, payload = orjson.loads(packet[len(EVENT) :])
             except ValueError:
                 return False
         if self.identity is None:
@@ -80,9 +81,11 @@ class Connection:
         try:
             session = self._running()
             if audio is None:
-                audio = parse_audio(data)
-                self._packets.learn(packet, data["audio"], audio)
-            session.hear(audio.data, format=audio.format, sample_rate=audio.sample_rate)
+                meant = parse_audio(payload)
+                packets.learn(packet, payload["audio"], meant)
+                session.hear(meant.data, format=meant.format, sample_rate=meant.sample_rate)
+            else:
+                session.hear(audio, format=packets.format, sample_rate=packets.sample_rate)
         except Exception as error:
             self._refuse(error)
         return True

@@ -105,27 +105,49 @@ def test_only_the_last_of_the_frames_that_waited_decides(given: TurnSettings, st
             line.happens(what)  # type: ignore[arg-type]
 
 
-@settings(max_examples=300, deadline=None)
-@given(SETTINGS, st.lists(HAPPENS, max_size=60))
-def test_silence_at_once_is_silence_frame_by_frame(given: TurnSettings, story: list[object]) -> None:
+KINDS = st.sampled_from(("voiced", "voiced", "silent", "fading"))
+
+
+@settings(max_examples=500, deadline=None)
+@given(SETTINGS, st.lists(st.one_of(HAPPENS, st.lists(KINDS, min_size=1, max_size=20)), max_size=60))
+def test_frames_at_once_are_the_same_as_one_by_one(given: TurnSettings, story: list[object]) -> None:
     alike, at_once = Line(TurnTaker(given)), TurnTaker(given)
     other = Line(at_once)
     for what in story:
-        if not isinstance(what, tuple):
+        if isinstance(what, tuple):
+            what = [what[0]] * what[1]
+        if not isinstance(what, list):
             alike.happens(what)  # type: ignore[arg-type]
             other.happens(what)  # type: ignore[arg-type]
             continue
-        kind, count = what
-        arrived = [alike.now + FRAME_MS * (number + 1) for number in range(count)]
-        one_by_one = [alike.feed(kind) for _ in range(count)]
-        if kind == "silent" and at_once.silence(arrived):
+        arrived = [alike.now + FRAME_MS * (number + 1) for number in range(len(what))]
+        one_by_one = [alike.feed(kind) for kind in what]
+        sounds = [(kind == "voiced", kind == "fading") for kind in what]
+        silent = not any(voiced or fading for voiced, fading in sounds)
+        if (silent and at_once.silence(arrived)) or at_once.goes_on(arrived, sounds):
             other.now = arrived[-1]
             assert not any(one_by_one)
         else:
-            assert one_by_one == [other.feed(kind) for _ in range(count)]
+            assert one_by_one == [other.feed(kind) for kind in what]
+        assert at_once._open == alike.turns._open
+        assert at_once._patience._pauses.value == alike.turns._patience._pauses.value
         assert at_once.frames_to_decision == alike.turns.frames_to_decision
         assert at_once.next_deadline == alike.turns.next_deadline
         assert at_once.keep_from_ms == alike.turns.keep_from_ms
+
+
+def test_only_a_turn_that_nothing_can_end_is_fed_at_once() -> None:
+    turns = TurnTaker(TurnSettings(speculate_ms=None, unknown_ms=200))
+    talk, pause = [(True, False)] * 9, [(False, False)] * 9
+    times = [float(FRAME_MS * number) for number in range(9)]
+    assert not turns.goes_on(times, talk)
+    for at in times:
+        turns.frame(True, at)
+    assert turns.goes_on(times, talk) and turns.goes_on(times, pause)
+    # The tenth silent frame ends it.
+    assert not turns.goes_on(times[:1], pause[:1])
+    turns.agent_started(0.0)
+    assert not turns.goes_on(times[:1], talk[:1])
 
 
 def bounds(turns: TurnTaker, kind: str, frames: int) -> list[int]:
@@ -141,6 +163,7 @@ def bounds(turns: TurnTaker, kind: str, frames: int) -> list[int]:
     [
         # Three voiced frames are an onset; a caller who speaks on decides nothing.
         (TurnSettings(), False, [("silent", [5, 5, 5, 5]), ("voiced", [5, 2, 1, 10, 10])]),
+        (TurnSettings(speculate_ms=None), False, [("voiced", [5, 2, 1, 15, 15])]),
         # 200 ms of silence ask for a guess, 800 end the turn.
         (TurnSettings(), False, [("voiced", [5] + [2, 1] + [10] * 3), ("silent", list(range(10, 0, -1)))]),
         # By energy twelve voiced frames stop the agent; a gap of two before them is bridged.
