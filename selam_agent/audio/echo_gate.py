@@ -2,8 +2,8 @@
 
 The filter takes 10–18 dB off; its rest is still speech, and a voice activity detector says so. In bands,
 that rest keeps a ratio to what was sent (the *leak*: saturation, late reverberation, drift). A caller is
-what stands out of leak and noise in many bands at once. Envelopes and coherence do not tell the two apart:
-measured in ``shared/prototypes/echo_guard/NOTES.md``.
+what stands out of leak and noise in many bands at once. Envelopes and coherence were tried: they do not tell
+the two apart.
 """
 
 from __future__ import annotations
