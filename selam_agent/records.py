@@ -52,7 +52,7 @@ class Records:
         self._open: dict[str, SessionNotes] = {}
 
     def watch(self, session_id: str, owner: str) -> Callable[[events.Event], None] | None:
-        """What sees every event of a session; None when nothing is kept."""
+        """What sees the events of a session (see ``Line``); None when nothing is kept."""
         if self._keep == "none":
             return None
         words = self._keep in ("text", "audio")

@@ -35,7 +35,7 @@ class _Turn:
 
 
 class SessionWatch:
-    """Is called with every event of one session, in order; returns at once."""
+    """Is called with the events of one session (see ``Line``), in order; returns at once."""
 
     def __init__(self, session_id: str, owner: str, numbers: Metrics) -> None:
         self._about = {"session": session_id, "key": owner}

@@ -275,6 +275,7 @@ class TurnTaker:
             return [self._close("silence")] if silence >= self.settings.sound_over_ms else []
         # A voiced frame or two may be the next word's beginning: a moment more decides it.
         resuming = utterance.guessed and self._onset.may_become_speech
+        # Where there is none, this frame is voiced, or fading, and ends nothing.
         if silence and not resuming and silence >= self._patience.wait_ms(utterance.likely_ending):
             return [self._close("silence")]
         if self._audio_ms - utterance.start_ms >= self.settings.max_utterance_ms:

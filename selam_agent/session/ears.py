@@ -173,10 +173,8 @@ class Ears:
 
     def _arrivals(self, pieces: Sequence[tuple[int, float]]) -> list[float]:
         """When the last sample of each frame that is whole by now arrived."""
-        samples = self._framer.held
-        if not samples and all(count == FRAME_SAMPLES for count, _ in pieces):
-            return [arrived for _, arrived in pieces]
         arrivals: list[float] = []
+        samples = self._framer.held
         for count, arrived in pieces:
             whole, samples = divmod(samples + count, FRAME_SAMPLES)
             arrivals += [arrived] * whole

@@ -36,8 +36,8 @@ Watch: TypeAlias = Callable[[str, str], Callable[[Event], None]]
 class House:
     """What all sessions of a server share; ``now``: the wall clock of a time zone.
 
-    ``watch``: makes what sees every event of a session, given its id and its owner's. ``make_aec3``: the
-    echo canceller of a session, unless it is the guard's own.
+    ``watch``: makes what sees the events of a session (see ``Line``), given its id and its owner's.
+    ``make_aec3``: the echo canceller of a session, unless it is the guard's own.
     """
 
     engines: Engines

@@ -8,6 +8,8 @@ from selam_agent.wire.formats import AudioIn
 
 _NAME = '"audio"'
 _KEY = _NAME + ':"'
+# A connection keeps no more than this of what a client writes around its audio.
+_MOST_AROUND = 1024
 
 
 class AudioPackets:
@@ -39,8 +41,10 @@ class AudioPackets:
 
     def learn(self, packet: str, audio: object, meant: AudioIn) -> None:
         """What a packet meant whose payload has this ``audio``."""
+        if not isinstance(audio, str) or not audio or len(packet) - len(audio) > _MOST_AROUND:
+            return
         before, _, rest = packet.partition(_KEY)
-        if not isinstance(audio, str) or not audio or not rest.startswith(audio):
+        if not rest.startswith(audio):
             return
         after = rest[len(audio) :]
         # Where there is another way to read it, it is not learned.

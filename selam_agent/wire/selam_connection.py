@@ -12,6 +12,7 @@ from selam_agent.errors import SelamError, SessionError, ValidationError
 from selam_agent.events import Connected
 from selam_agent.wire.audio_packets import AudioPackets
 from selam_agent.wire.formats import (
+    AudioIn,
     parse_audio,
     parse_control,
     parse_position,
@@ -79,13 +80,11 @@ class Connection:
         if self.identity is None:
             return True
         try:
-            session = self._running()
             if audio is None:
-                meant = parse_audio(payload)
+                meant = self._audio_chunk(payload)
                 packets.learn(packet, payload["audio"], meant)
-                session.hear(meant.data, format=meant.format, sample_rate=meant.sample_rate)
             else:
-                session.hear(audio, format=packets.format, sample_rate=packets.sample_rate)
+                self._running().hear(audio, format=packets.format, sample_rate=packets.sample_rate)
         except Exception as error:
             self._refuse(error)
         return True
@@ -132,10 +131,11 @@ class Connection:
         self.session, self._session_outlet = self._door.open_session(self, data)
         self._session_over = False
 
-    def _audio_chunk(self, data: object) -> None:
+    def _audio_chunk(self, data: object) -> AudioIn:
         session = self._running()
         audio = parse_audio(data)
         session.hear(audio.data, format=audio.format, sample_rate=audio.sample_rate)
+        return audio
 
     def _control(self, data: object) -> None:
         action = parse_control(data)
@@ -172,7 +172,7 @@ class Connection:
 
 
 # name → (number of arguments, handler)
-_EVENTS: dict[str, tuple[int, Callable[..., None]]] = {
+_EVENTS: dict[str, tuple[int, Callable[..., object]]] = {
     "start_session": (1, Connection._start_session),
     "audio_chunk": (1, Connection._audio_chunk),
     "control": (1, Connection._control),

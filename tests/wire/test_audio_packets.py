@@ -98,3 +98,10 @@ def test_another_packet_is_parsed(other: str) -> None:
     take(packets, packet('{"audio":"AAAA"}'))
     assert packets.read(packet('{"audio":"BBBB"}')) is not None
     assert packets.read(packet(other)) is None
+
+
+def test_a_client_s_chatter_is_not_kept() -> None:
+    packets = AudioPackets()
+    long = packet(json.dumps({"audio": text_of(bytes(3000)), "note": "x" * 2000}, separators=(",", ":")))
+    assert take(packets, long) == parsed(long)
+    assert packets.read(long) is None
