@@ -26,6 +26,9 @@ _MAX_CHUNKS = 1024
 # write and one packet. At most so much of the lead is missing meanwhile.
 _TOGETHER_MS = 40.0
 _LEAD_FOR_THAT = 0.25
+# They leave at multiples of this (ms), and so with what other replies have to send: to wake the process costs
+# more than to send. At most so much more of the lead is missing.
+_GRID_MS = 20.0
 # uvloop rounds to whole ms: a timer that fires this early (ms) is not set again.
 _EARLY_MS = 0.6
 # 25 s of them: longer than it takes to notice that a client is gone.
@@ -200,7 +203,7 @@ class Playout:
         while self._going:
             due = self._send_due()
             if due is not None:
-                due += self._together_ms
+                due = self._with_others(due)
             elif not self._going or not self._items:
                 return
             else:
@@ -211,6 +214,10 @@ class Playout:
                     continue
             self._timer = self._loop.call_at(due / 1000, self._on_time)
             return
+
+    def _with_others(self, due: float) -> float:
+        """When a chunk that is due then leaves: with the next one, and with what other replies send."""
+        return -(-(due + self._together_ms) // _GRID_MS) * _GRID_MS if self._together_ms else due
 
     def _send_due(self) -> float | None:
         """Sends the chunks that are due; returns when the next one is (ms), None where no chunk is next."""
