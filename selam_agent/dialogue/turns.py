@@ -38,7 +38,7 @@ from selam_agent.dialogue.packets import Packets
 from selam_agent.dialogue.utterance import Patience, Utterance
 
 # Of audio that may wait for a decision: an echo is found, and what was kept is forgotten, this late at most.
-MOST_FRAMES = 15
+MOST_FRAMES = 16
 
 
 class TurnTaker:

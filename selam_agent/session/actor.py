@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 # A second of audio is 48 kB and more.
 _REACHED_EVERY_S = 1.0
+# Audio that waits below this process is read within this time.
+_FETCH_S = 0.005
 
 
 class Actor:
@@ -86,7 +88,7 @@ class Actor:
             self._announce()
             while self._ending is None:
                 self._arm()
-                self._inbox.patience_ms = self._listening.patience_ms
+                self._inbox.expect(self._listening.patience_ms, in_one_piece=self._listening.in_one_piece)
                 message = await self._inbox.next()
                 if isinstance(message, list):
                     await self._heard(message)
@@ -275,7 +277,7 @@ class Actor:
             self._listening.turns.agent_stopped()
             self._listening.turns.forget_reopenable()
         elif action == "stop_listening":
-            self._listening.on = False
+            self._listening.released()
             self._listening.act(self._listening.turns.flush())
         elif action == "start_listening":
             self._listening.on = True
@@ -301,6 +303,15 @@ class Actor:
         self._timer, self._timer_due = self._loop.call_at(due, self._on_timer), due
 
     def _on_timer(self) -> None:
+        self._timer = None
+        if self._inbox.fetch():
+            # What has come goes first: else a caller who speaks on would seem to have stopped.
+            self._timer_due = self._loop.time() + _FETCH_S
+            self._timer = self._loop.call_at(self._timer_due, self._post_tick)
+        else:
+            self._post_tick()
+
+    def _post_tick(self) -> None:
         self._timer = None
         self._inbox.post(Tick())
 

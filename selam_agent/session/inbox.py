@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import TypeAlias, cast
 
 from selam_agent.errors import AudioError, SessionError
@@ -42,7 +43,8 @@ class Inbox:
     """Whoever has something for a session puts it here; only the actor takes it out.
 
     Audio that can decide nothing yet does not wake the actor: it waits until there is as much of it as
-    ``patience_ms`` says, or until something else comes.
+    ``expect`` was told, or until something else comes. ``on_expect`` is told of how many packets, so long
+    (s) each, none can decide anything before the last: they may come in one piece.
     """
 
     def __init__(self) -> None:
@@ -51,9 +53,31 @@ class Inbox:
         self._audio_ms = 0.0
         # How many of those that wait are no audio.
         self._others = 0
-        self.patience_ms = 0.0
+        self._patience_ms = 0.0
+        # With so much there is as much as may wait, or will be too much when the next packets come.
+        self._enough_ms = 0.0
+        self._packet_ms = 0.0
+        # When the last audio came that was taken out.
+        self._arrived = 0.0
+        self.on_expect: Callable[[int, float], None] | None = None
         # What the actor sleeps on; an asyncio.Event would cost a future and a queue of its own each time.
         self._sleeper: asyncio.Future[None] | None = None
+
+    def expect(self, patience_ms: float, *, in_one_piece: bool) -> None:
+        """How much audio may wait before it is to be heard, and whether it need not come before."""
+        self._patience_ms = self._enough_ms = patience_ms
+        each_ms = self._packet_ms
+        if self.on_expect is not None and each_ms:
+            packets = max(1, int((patience_ms - self._audio_ms) / each_ms)) if in_one_piece else 1
+            self._enough_ms = patience_ms - (packets - 1) * each_ms
+            self.on_expect(packets, each_ms / 1000)
+
+    def fetch(self) -> bool:
+        """Has audio that has come already read at once; false where none can wait for that."""
+        if self.on_expect is None:
+            return False
+        self.on_expect(1, self._packet_ms / 1000)
+        return True
 
     def post(self, message: Message) -> None:
         """For what is bounded by itself: reports of replies and engines, timers, the end."""
@@ -67,9 +91,9 @@ class Inbox:
             raise SessionError("The session is overloaded.", code="overloaded", retryable=True)
         self.post(message)
 
-    def post_audio(self, message: Heard) -> None:
-        """Raises AudioError when more audio waits than may."""
-        size = len(message.data)
+    def post_audio(self, *packets: Heard) -> None:
+        """Takes all of them, or raises AudioError when more audio waits than may."""
+        size = sum([len(each.data) for each in packets])
         if len(self._waiting) >= _MAX_MESSAGES or self._bytes + size > _MAX_BYTES:
             raise AudioError(
                 f"Audio arrives faster than it can be worked through; {size} bytes were refused.",
@@ -77,14 +101,15 @@ class Inbox:
                 retryable=True,
             )
         self._bytes += size
-        self._audio_ms += message.at_most_ms
-        self._waiting.append(message)
-        if self._audio_ms >= self.patience_ms:
+        self._packet_ms = packets[-1].at_most_ms
+        self._audio_ms += sum([each.at_most_ms for each in packets])
+        self._waiting += packets
+        if self._audio_ms >= self._enough_ms:
             self._wake()
 
     async def next(self) -> Message | list[Heard]:
         """The oldest message, when there is one; of audio as much as may wait, one packet at least."""
-        while not self._others and (not self._waiting or self._audio_ms < self.patience_ms):
+        while not self._others and (not self._waiting or self._audio_ms < self._enough_ms):
             self._sleeper = asyncio.get_running_loop().create_future()
             try:
                 await self._sleeper
@@ -100,20 +125,30 @@ class Inbox:
         waiting = self._waiting
         if not self._others:
             only = cast("deque[Heard]", waiting)
-            if not only or self._audio_ms - only[-1].at_most_ms < self.patience_ms:
+            if not only or self._audio_ms - only[-1].at_most_ms < self._patience_ms:
                 # Nearly always: the last packet is the one that was waited for.
                 packets = [first, *only]
                 only.clear()
                 self._bytes, self._audio_ms = 0, 0.0
-                return packets
+                return self._dated(packets)
         packets, ms = [first], first.at_most_ms
-        while ms < self.patience_ms and waiting and isinstance(packet := waiting[0], Heard):
+        while ms < self._patience_ms and waiting and isinstance(packet := waiting[0], Heard):
             packets.append(packet)
             ms += packet.at_most_ms
             waiting.popleft()
         self._bytes -= sum(len(each.data) for each in packets)
         # Anew when nothing is left: sums of fractions drift.
         self._audio_ms = self._audio_ms - ms if waiting else 0.0
+        return self._dated(packets)
+
+    def _dated(self, packets: list[Heard]) -> list[Heard]:
+        """Packets that came in one piece had come one after the other."""
+        if self.on_expect is not None:
+            latest = packets[-1].arrived
+            for packet in reversed(packets):
+                packet.arrived = latest = max(self._arrived, min(latest, packet.arrived))
+                latest -= packet.at_most_ms / 1000
+            self._arrived = packets[-1].arrived
         return packets
 
     def _wake(self) -> None:
@@ -129,4 +164,6 @@ class Inbox:
         """Nobody takes messages any more; returns those that were left."""
         left = list(self._waiting)
         self._waiting.clear()
+        if self.on_expect is not None:
+            self.on_expect(1, 0.0)
         return left

@@ -64,6 +64,8 @@ class Listening:
         self._taping = taping
         self.turns = taping.turn_taker(turn_settings(settings.turns, config))
         self.on = True
+        # The client has said that its caller is done.
+        self._says_when = False
         prompt_s = config.silence_prompt_s
         self._silence = Silence(settings.turns.silence_prompt_s if prompt_s is None else prompt_s)
         # Speech of the open turn at the last interim transcript.
@@ -92,6 +94,19 @@ class Listening:
         if self._config.interim:
             frames = min(frames, _INTERIM_FRAMES)
         return frames * FRAME_MS - self._ears.held_ms
+
+    @property
+    def in_one_piece(self) -> bool:
+        """Whether audio may come when it can decide something, and not before.
+
+        The client's other words are found a moment later then: not for those who release a button.
+        """
+        return not self._says_when and not self.turns.push_to_talk
+
+    def released(self) -> None:
+        """The client says that its caller is done, and sends nothing to be heard from now on."""
+        self.on = False
+        self._says_when = True
 
     async def hear(self, packets: Sequence[Heard], *, discard: bool) -> float:
         """Audio has arrived. With ``discard`` only the stream's state goes on. Returns its seconds."""

@@ -6,7 +6,7 @@ A session outlives a connection that breaks: it pauses, and the next one may tak
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from secrets import token_urlsafe
 from typing import Any, Literal
@@ -88,9 +88,26 @@ class Session:
 
     # ------------------------------------------------------------ what the client sends
 
-    def hear(self, data: bytes, *, format: str = "pcm16", sample_rate: int = SAMPLE_RATE) -> None:
-        """Takes audio in any size of pieces. Raises AudioError when the inbox is full."""
-        self._inbox.post_audio(Heard(data, format, sample_rate, self._loop.time()))
+    def hear(
+        self,
+        *packets: bytes,
+        format: str = "pcm16",
+        sample_rate: int = SAMPLE_RATE,
+        arrived: float | None = None,
+    ) -> None:
+        """Takes audio in any size of pieces; ``arrived``: when (loop time, s), if not just now.
+
+        Raises AudioError when the inbox is full.
+        """
+        at = self._loop.time() if arrived is None else arrived
+        self._inbox.post_audio(*[Heard(each, format, sample_rate, at) for each in packets])
+
+    def on_expect(self, told: Callable[[int, float], None]) -> None:
+        """``told``: of how many packets, so long (s) each, none can decide anything before the last.
+
+        They may come together; only the last that was given is told.
+        """
+        self._inbox.on_expect = told
 
     def control(self, action: str) -> None:
         """Takes a control; ``control_ack`` follows its effect. Raises ValidationError."""
@@ -187,6 +204,7 @@ class Session:
             self.abandon()
             return
         self._line.cut()
+        self._inbox.on_expect = None
         self._inbox.post(messages.Away(self._actor.last_sign()))
 
     def attach(self, outlet: Outlet) -> None:

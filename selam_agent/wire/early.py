@@ -34,9 +34,13 @@ def is_tested() -> bool:
 
 
 class EarlyQueue(WebSocketDataQueue):
-    """aiohttp's queue of messages; ``take`` gets each text first, and says whether it has taken it."""
+    """aiohttp's queue of messages; ``take`` gets each text first, and says whether it has taken it.
+
+    ``taken`` is called when all that was read at once has been parsed.
+    """
 
     take: Callable[[str], bool] | None = None
+    taken: Callable[[], None] | None = None
 
     def feed_data(self, data: Any, size: int) -> None:
         # Nothing may overtake what waits.
@@ -48,6 +52,23 @@ class EarlyQueue(WebSocketDataQueue):
             except Exception:
                 log.exception("a message could not be taken")
         super().feed_data(data, size)
+
+
+class _Parser:
+    """aiohttp's parser as its protocol uses it."""
+
+    def __init__(self, parser: WebSocketReader, queue: EarlyQueue) -> None:
+        self._parser = parser
+        self._queue = queue
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        parsed = self._parser.feed_data(data)
+        if self._queue.taken is not None:
+            self._queue.taken()
+        return parsed
+
+    def feed_eof(self) -> None:
+        self._parser.feed_eof()
 
 
 class EarlyWebSocket(web.WebSocketResponse):
@@ -70,4 +91,4 @@ class EarlyWebSocket(web.WebSocketResponse):
         self.early = EarlyQueue(request.protocol, _LIMIT, loop=self._loop)
         self._reader = self.early
         self._parser = WebSocketReader(self.early, self._most, compress=False, decode_text=True)
-        request.protocol._payload_parser = self._parser
+        request.protocol._payload_parser = _Parser(self._parser, self.early)

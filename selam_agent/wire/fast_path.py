@@ -17,10 +17,11 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from engineio import exceptions, packet
 
+from selam_agent.wire.low_water import LowWater, Tide
 from selam_agent.wire.releases import is_one_of
 
 if TYPE_CHECKING:
@@ -32,12 +33,14 @@ if TYPE_CHECKING:
 TESTED: Final = ("4.13", "4.14", "4.15")
 
 # A client that sends faster than real time must not keep the others waiting.
-_MESSAGES_IN_A_ROW: Final = 16
+_MESSAGES_IN_A_ROW: Final = 32
 # Between two messages that did not wait for the network no time passes.
 _APART_S: Final = 0.001
 # Beyond this the peer does not read, and what follows waits where it is counted.
 _MOST_BUFFERED: Final = 64 * 1024
 _TEXT_FRAME: Final = 0x81
+# A client's frame of 126 to 65535 bytes: two, two of its length, four of its mask (RFC 6455, 5.2).
+_HEADER: Final = 8
 # What a client sent has reached the lane after so many turns of the loop. Timers come first in a turn: a
 # server that was held up (a busy or suspended machine) would take every client for gone.
 _TURNS_TO_READ: Final = 8
@@ -50,14 +53,31 @@ def is_tested(installed: str | None = None) -> bool:
     return is_one_of("python-engineio", TESTED, installed)
 
 
+class Ear(Protocol):
+    """Who hears the audio of a connection."""
+
+    def hear(self, packet: str, arrived: float) -> bool:
+        """Takes a message that came at this time (loop time, s); false when it is not what it seemed."""
+        ...
+
+    def read(self, packet: str) -> bytes | None:
+        """The audio of a message like those that were heard before; None: it must be heard itself."""
+        ...
+
+    def hear_all(self, audio: list[bytes], arrived: float) -> None:
+        """Takes what was read, in order."""
+        ...
+
+
 class Lane:
     """One WebSocket's loops.
 
     Args:
         websocket: the connection.
         socket: Engine.IO's side of it.
-        prefix: what a message begins with that ``on_audio`` may take.
-        on_audio: gets the socket's id and the message; false when it is not what it seemed.
+        prefix: what a message begins with that may be heard.
+        ear_of: who hears the audio of this socket id now.
+        tide: looks after what waits while audio comes in larger pieces.
     """
 
     def __init__(
@@ -66,13 +86,17 @@ class Lane:
         socket: AsyncSocket,
         *,
         prefix: str,
-        on_audio: Callable[[str, str], bool],
+        ear_of: Callable[[str], Ear | None],
+        tide: Tide,
     ) -> None:
         self._websocket = websocket
         self._socket: Any = socket
         self._sid: str = socket.sid
         self._prefix = prefix
-        self._on_audio = on_audio
+        self._ear_of = ear_of
+        # Who has heard audio since anything else came, and what is read for them.
+        self._ear: Ear | None = None
+        self._audio: list[bytes] = []
         self._loop = asyncio.get_running_loop()
         self._open = False
         # A packet was taken from Engine.IO's queue and has not left yet.
@@ -82,6 +106,9 @@ class Lane:
         self._patience_s: float = server.ping_interval + server.ping_timeout
         self._most: int = server.max_http_buffer_size
         self._heard = self._loop.time()
+        # Bytes of the last audio message, with its frame.
+        self._size = 0
+        self._low_water = LowWater(websocket.transport, tide)
         self._timer: asyncio.Handle | None = None
         # ``_read`` has nothing else to do than to wait for a message.
         self._waiting = False
@@ -103,13 +130,14 @@ class Lane:
         self._watch()
         early = self._websocket.early
         if early is not None:
-            early.take = self._take
+            early.take, early.taken = self._take, self._taken
         try:
             await self._read()
         finally:
             self._open = False
             if early is not None:
-                early.take = None
+                early.take = early.taken = None
+            self._low_water.close()
             del self._socket.check_ping_timeout
             if self._timer is not None:
                 self._timer.cancel()
@@ -155,17 +183,36 @@ class Lane:
             if not self._websocket.transport.is_closing():
                 self._websocket.transport.write(written)
 
+    def expect(self, packets: int, packet_s: float) -> None:
+        """So many messages of audio, each so long (s), may come in one piece."""
+        if self._size:
+            self._low_water.hold(packets, packet_s, self._size, self._heard)
+
     # ------------------------------------------------------------ in
 
     def _take(self, message: str) -> bool:
         """Takes audio from the parser's hands; all else, and what comes in a flood, is for ``_read``."""
-        if not self._waiting or self._in_a_row >= _MESSAGES_IN_A_ROW or not message.startswith(self._prefix):
+        if not self._waiting or self._in_a_row + len(self._audio) >= _MESSAGES_IN_A_ROW:
             return False
+        if self._ear is not None and (audio := self._ear.read(message)) is not None:
+            self._size = len(message) + _HEADER
+            self._audio.append(audio)
+            return True
+        if not message.startswith(self._prefix):
+            return False
+        self._taken()
         self._note()
-        return self._on_audio(self._sid, message)
+        return self._hear(message)
+
+    def _taken(self) -> None:
+        """Hands over what has been read."""
+        if self._audio and self._ear is not None:
+            audio, self._audio = self._audio, []
+            self._note(len(audio))
+            self._ear.hear_all(audio, self._heard)
 
     async def _read(self) -> None:
-        sid, prefix = self._sid, self._prefix
+        prefix = self._prefix
         while True:
             try:
                 self._waiting = True
@@ -176,21 +223,30 @@ class Lane:
             self._note()
             if len(message) > self._most:
                 return
-            taken = isinstance(message, str) and message.startswith(prefix) and self._on_audio(sid, message)
+            taken = isinstance(message, str) and message.startswith(prefix) and self._hear(message)
             if not taken and not await self._receive(message):
                 return
             if self._in_a_row >= _MESSAGES_IN_A_ROW:
                 self._in_a_row = 0
                 await asyncio.sleep(0)
 
-    def _note(self) -> None:
-        """A message is there."""
+    def _hear(self, message: str) -> bool:
+        self._size = len(message) + _HEADER
+        ear = self._ear_of(self._sid)
+        heard = ear is not None and ear.hear(message, self._heard)
+        self._ear = ear if heard else None
+        return heard
+
+    def _note(self, messages: int = 1) -> None:
+        """Messages are there."""
         now = self._loop.time()
-        self._in_a_row = self._in_a_row + 1 if now - self._heard < _APART_S else 0
+        self._in_a_row = self._in_a_row + messages if now - self._heard < _APART_S else messages - 1
         self._heard = now
 
     async def _receive(self, message: str | bytes) -> bool:
         """The library's own way; false when the socket is closed."""
+        # Whatever it is, it may change what audio means.
+        self._ear = None
         try:
             await self._socket.receive(packet.Packet(encoded_packet=message))
         except exceptions.UnknownPacketError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,7 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         self._draining = False
         self._watch_engine()
         if fast_path and is_tested():
-            sio.eio.on_audio = self._on_audio
+            sio.eio.ear_of = self._ear_of
             sio.eio.takes_early = early.is_tested()
         elif fast_path:
             log.info(
@@ -204,13 +205,10 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         await self._sio.disconnect(connection.sid, NAMESPACE)
         await self._sio.eio.hang_up(connection.eio_sid, grace / 2)
 
-    def _on_audio(self, eio_sid: str, message: str) -> bool:
-        """An ``audio_chunk`` straight from its frame; anything odd about it is left to the library."""
-        connection = self._by_socket.get(eio_sid)
+    def _ear_of(self, eio_sid: str) -> Connection | None:
+        """Who hears audio straight from its frame; None: what comes is left to the library."""
         # An event whose attachment has not come yet makes the next message a fault.
-        if connection is None or eio_sid in self._sio._binary_packet:
-            return False
-        return connection.hear(message)
+        return None if eio_sid in self._sio._binary_packet else self._by_socket.get(eio_sid)
 
     # ------------------------------------------------------------ for connections
 
@@ -237,7 +235,18 @@ class SelamNamespace(socketio.AsyncNamespace):  # type: ignore[misc]
         else:
             config = replace(start.config, max_session_s=connection.identity.max_session_s)
             session = self._registry.open(config, outlet, owner=owner, replaces=replaces)
+        session.on_expect(self._expecting(connection.eio_sid))
         return session, outlet
+
+    def _expecting(self, eio_sid: str) -> Callable[[int, float], None]:
+        websockets = self._sio.eio.websockets
+
+        def expect(packets: int, packet_s: float) -> None:
+            websocket = websockets.get(eio_sid)
+            if websocket is not None and (lane := websocket.lane) is not None:
+                lane.expect(packets, packet_s)
+
+        return expect
 
     def cut(self, sid: str, eio_sid: str, reason: str) -> None:
         """Ends a connection whose client does not read; it could not be told anyway."""

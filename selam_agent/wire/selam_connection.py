@@ -51,6 +51,8 @@ class Connection:
         self._session_over = False
         self._door = door
         self._packets = AudioPackets()
+        # The audio of a packet like those before; None: ``hear`` must look at it.
+        self.read = self._packets.read
         self.outlet = door.outlet_for(sid, eio_sid)
 
     def accept(self, identity: Identity, voice: str, next_token: str | None) -> None:
@@ -68,8 +70,11 @@ class Connection:
         except Exception as error:
             self._refuse(error)
 
-    def hear(self, packet: str) -> bool:
-        """``receive`` for the text of an ``audio_chunk``; false when it is something else after all."""
+    def hear(self, packet: str, arrived: float) -> bool:
+        """``receive`` for the text of an ``audio_chunk``; false when it is something else after all.
+
+        ``arrived``: when (loop time, s).
+        """
         packets = self._packets
         payload: Any = None
         if (audio := packets.read(packet)) is None:
@@ -81,13 +86,25 @@ class Connection:
             return True
         try:
             if audio is None:
-                meant = self._audio_chunk(payload)
+                meant = self._audio_chunk(payload, arrived)
                 packets.learn(packet, payload["audio"], meant)
             else:
-                self._running().hear(audio, format=packets.format, sample_rate=packets.sample_rate)
+                self._running().hear(
+                    audio, format=packets.format, sample_rate=packets.sample_rate, arrived=arrived
+                )
         except Exception as error:
             self._refuse(error)
         return True
+
+    def hear_all(self, audio: list[bytes], arrived: float) -> None:
+        """``hear`` for packets that were ``read``."""
+        packets = self._packets
+        try:
+            self._running().hear(
+                *audio, format=packets.format, sample_rate=packets.sample_rate, arrived=arrived
+            )
+        except Exception as error:
+            self._refuse(error)
 
     def lost(self, *, left: bool) -> None:
         """The socket is gone. A client that ``left`` ends its session; else it may come back to it."""
@@ -131,10 +148,10 @@ class Connection:
         self.session, self._session_outlet = self._door.open_session(self, data)
         self._session_over = False
 
-    def _audio_chunk(self, data: object) -> AudioIn:
+    def _audio_chunk(self, data: object, arrived: float | None = None) -> AudioIn:
         session = self._running()
         audio = parse_audio(data)
-        session.hear(audio.data, format=audio.format, sample_rate=audio.sample_rate)
+        session.hear(audio.data, format=audio.format, sample_rate=audio.sample_rate, arrived=arrived)
         return audio
 
     def _control(self, data: object) -> None:

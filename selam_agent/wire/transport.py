@@ -32,8 +32,9 @@ from engineio.payload import Payload
 from socketio import packet
 
 from selam_agent.wire.early import EarlyQueue, EarlyWebSocket
-from selam_agent.wire.fast_path import Lane
+from selam_agent.wire.fast_path import Ear, Lane
 from selam_agent.wire.limits import Limits
+from selam_agent.wire.low_water import Tide
 
 NAMESPACE = "/v1/audio/agent"
 # How an event of the namespace begins on the wire, and how the one that comes fifty times a second does.
@@ -124,8 +125,8 @@ class AgentWebSocket(driver.WebSocket):  # type: ignore[misc]
         self.environ = environ
         socket = self.handler.__self__
         self.lane: Lane | None = None
-        if engine.on_audio is not None:
-            self.lane = Lane(self, socket, prefix=_AUDIO, on_audio=engine.on_audio)
+        if engine.ear_of is not None:
+            self.lane = Lane(self, socket, prefix=_AUDIO, ear_of=engine.ear_of, tide=engine.tide)
         engine.websockets[socket.sid] = self
         try:
             await (self.handler(self) if self.lane is None else self.lane.run())
@@ -194,10 +195,11 @@ class AgentEngine(engineio.AsyncServer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.websockets: dict[str, AgentWebSocket] = {}
-        # Takes audio messages as they come (socket id, message); None: every message goes the library's way.
-        self.on_audio: Callable[[str, str], bool] | None = None
-        # With ``on_audio``: already while the frames are parsed.
+        # Who hears the audio of this socket id. Without it every message goes the library's way.
+        self.ear_of: Callable[[str], Ear | None] | None = None
+        # With ``ear_of``: already while the frames are parsed.
         self.takes_early = False
+        self.tide = Tide()
         self._tasks: dict[asyncio.Task[Any], str | None] = {}
         self._async: dict[str, Any] = {**self._async, "websocket": AgentWebSocket}
 
@@ -227,6 +229,7 @@ class AgentEngine(engineio.AsyncServer):  # type: ignore[misc]
             await websocket.end(grace_s / 2)
 
     async def end_tasks(self) -> None:
+        self.tide.close()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

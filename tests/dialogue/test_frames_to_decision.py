@@ -163,7 +163,7 @@ def bounds(turns: TurnTaker, kind: str, frames: int) -> list[int]:
     [
         # Three voiced frames are an onset; a caller who speaks on decides nothing.
         (TurnSettings(), False, [("silent", [5, 5, 5, 5]), ("voiced", [5, 2, 1, 10, 10])]),
-        (TurnSettings(speculate_ms=None), False, [("voiced", [5, 2, 1, 15, 15])]),
+        (TurnSettings(speculate_ms=None), False, [("voiced", [5, 2, 1, 16, 16])]),
         # 200 ms of silence ask for a guess, 800 end the turn.
         (TurnSettings(), False, [("voiced", [5] + [2, 1] + [10] * 3), ("silent", list(range(10, 0, -1)))]),
         # By energy twelve voiced frames stop the agent; a gap of two before them is bridged.
@@ -184,7 +184,7 @@ def test_how_many_frames_may_wait(
         turns.agent_started(-1)
     for kind, expected in story:
         assert bounds(turns, kind, len(expected)) == expected
-    assert MOST_FRAMES == 15
+    assert MOST_FRAMES == 16
 
 
 def test_a_turn_fed_in_batches_is_the_same_turn() -> None:

@@ -25,7 +25,7 @@ def ear(app: App) -> list[bytes]:
     """What the only session hears from now on."""
     heard: list[bytes] = []
     (session,) = app.registry.sessions.values()
-    session.hear = lambda data, **_: heard.append(data)  # type: ignore[method-assign]
+    session.hear = lambda *packets, **_: heard.extend(packets)  # type: ignore[method-assign]
     return heard
 
 
